@@ -1,0 +1,258 @@
+"""Respects Retry-After and refusals: answers again from a cache instead of asking again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from .answers import parse_object
+from .classification import classify
+from .errors import read_error
+from .http import HttpClient, HttpResponse, TransportError, copy_response, parse_retry_after
+from .http_cache import ExpiringCache, open_cache
+
+DOCUMENT_FRESH: Final = 24 * 3600
+DOCUMENT_USABLE: Final = 7 * DOCUMENT_FRESH
+_AGAIN_SECONDS: Final = 60
+_MAX_TEXT: Final = 16_384
+
+Form = Mapping[str, Any]
+
+# What identifies the person, or the one thing, that a grant is about.
+_ACCOUNT_FIELDS: Final = (
+    "refresh_token",
+    "code",
+    "assertion",
+    "username",
+    "device_code",
+    "user_id",
+)
+# Client authentication and PKCE differ from request to request without making another question.
+_NOT_IN_KEY: Final = frozenset(
+    {"client_assertion", "client_assertion_type", "client_secret", "code_verifier"}
+)
+_SECRET_FIELDS: Final = (
+    "refresh_token",
+    "code",
+    "assertion",
+    "device_code",
+    "client_assertion",
+    "client_secret",
+    "code_verifier",
+    "password",
+)
+
+
+@dataclass(frozen=True)
+class ThrottleLimits:
+    """For how many seconds Entra is left alone.
+
+    ``default`` counts when it names no time, ``maximum`` caps the time it names for one
+    account, ``shared_maximum`` what it names for everybody; ``rejection`` is how long the same
+    question gets the same refusal.
+    """
+
+    default: float = 5
+    maximum: float = 3600
+    shared_maximum: float = 300
+    rejection: float = 60
+
+
+class ThrottledHttpClient:
+    """Wraps an HTTP client so that Entra is not asked again while it asked to be left alone.
+
+    Status 429 holds back everyone with the same (url, client, scope), code redemptions apart
+    from other grants; any other failure with Retry-After, and 5xx without, holds back the one
+    account; an identical request that was refused with 400 gets the same answer again. GET
+    answers are kept for a day, and used for a week while fetching fails; a GET with
+    ``Cache-Control: no-cache`` asks again, once a minute at most. A kept document says how old
+    it is in ``Age`` (RFC 9111 section 5.1). All times are in seconds.
+
+    ``http_cache`` is any mapping, or a cache that expires entries itself (``set`` and ``add``
+    with a timeout). Keys are hashes, entries hold no credential and no successful token answer.
+    Microsoft identity platform: "Handle throttling", the same rules as MSAL's.
+    """
+
+    def __init__(
+        self,
+        http_client: HttpClient,
+        *,
+        http_cache: MutableMapping[str, Any] | ExpiringCache | None = None,
+        limits: ThrottleLimits | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = http_client
+        self._cache = open_cache(http_cache, clock=clock)
+        self._limits = limits or ThrottleLimits()
+        self._clock = clock
+
+    def post(
+        self, url: str, params: Any = None, data: Any = None, headers: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        """Send a POST unless it has to wait; then return the kept answer, ``throttled``."""
+        form: Form = data if isinstance(data, Mapping) else {"": repr(data)}
+        keys = _make_keys(url, params, form)
+        for key in keys.values():
+            kept = self._load(key)
+            if kept is not None:
+                return kept
+        response = copy_response(
+            self._client.post(url, params=params, data=data, headers=headers, **kwargs)
+        )
+        return self._keep_refusal(response, keys, form)
+
+    def get(self, url: str, params: Any = None, headers: Any = None, **kwargs: Any) -> HttpResponse:
+        """Return the kept answer of a GET, or a fresh one."""
+        key = _hash("GET", url, params)
+        kept = self._cache.get(key)
+        if kept is not None and self._may_use(key, kept, headers):
+            return self._reuse(kept)
+        try:
+            response = copy_response(
+                self._client.get(url, params=params, headers=headers, **kwargs)
+            )
+        except TransportError:
+            if kept is None:
+                raise
+            return self._reuse(kept)
+        if kept is not None and (response.status_code == 429 or response.status_code >= 500):
+            return self._reuse(kept)
+        self._keep_document(key, response)
+        return response
+
+    def close(self) -> None:
+        """Close the wrapped client, when it can be closed."""
+        close = getattr(self._client, "close", None)
+        if close is not None:
+            close()
+
+    def _load(self, key: str) -> HttpResponse | None:
+        entry = self._cache.get(key)
+        wait = 0 if entry is None else entry["until"] - self._clock()
+        if wait <= 0:
+            return None
+        return HttpResponse(
+            entry["status"],
+            entry["text"],
+            {"retry-after": str(_round_up(wait))},
+            throttled=True,
+            retry_after=_round_up(wait),
+        )
+
+    def _keep_refusal(
+        self, response: HttpResponse, keys: Mapping[Rule, str], form: Form
+    ) -> HttpResponse:
+        """Keep what has to be respected; the answer says for how long others are held back."""
+        named = parse_retry_after(response.headers.get("retry-after"), self._clock())
+        rule = _choose_rule(response, named, form)
+        if rule is None:
+            return response
+        if rule == "rejection":
+            self._save(keys[rule], response, self._limits.rejection, form)
+            return response
+        limits = self._limits
+        longest = [limits.maximum, *([limits.shared_maximum] if rule == "shared" else [])]
+        seconds = min(*longest, limits.default if named is None else named)
+        self._save(keys[rule], response, seconds, form)
+        return replace(response, retry_after=_round_up(seconds))
+
+    def _save(self, key: str, response: HttpResponse, seconds: float, form: Form) -> None:
+        if seconds > 0:
+            entry = {
+                "status": response.status_code,
+                "text": _clean(response.text, form),
+                "until": self._clock() + seconds,
+            }
+            self._cache.set(key, entry, seconds)
+
+    def _may_use(self, key: str, kept: Mapping[str, Any], headers: Any) -> bool:
+        if _wants_new(headers):
+            # Shared by all workers, so that an unknown key makes one of them ask, not all.
+            return not self._cache.add(f"{key}:again", 1, _AGAIN_SECONDS)
+        return bool(0 <= self._clock() - kept["stored"] < DOCUMENT_FRESH)
+
+    def _reuse(self, kept: Mapping[str, Any]) -> HttpResponse:
+        age = max(0, int(self._clock() - kept["stored"]))
+        return HttpResponse(kept["status"], kept["text"], {"age": str(age)})
+
+    def _keep_document(self, key: str, response: HttpResponse) -> None:
+        # Something between us and Entra may answer 200 with a page of its own.
+        if response.status_code in range(200, 300) and _is_json(response.text):
+            entry = {
+                "status": response.status_code,
+                "text": response.text,
+                "stored": self._clock(),
+            }
+            self._cache.set(key, entry, DOCUMENT_USABLE)
+
+
+Rule = Literal["rejection", "shared", "account"]
+
+
+def _make_keys(url: str, params: Any, form: Form) -> dict[Rule, str]:
+    kind = "code" if form.get("grant_type") == "authorization_code" else "other"
+    audience = (url, form.get("client_id"), form.get("scope"), kind)
+    account = [form[name] for name in _ACCOUNT_FIELDS if form.get(name)]
+    question = sorted((name, str(form[name])) for name in form if name not in _NOT_IN_KEY)
+    return {
+        "rejection": _hash("400", url, params, question),
+        "shared": _hash("429", *audience),
+        "account": _hash("account", *audience, account),
+    }
+
+
+def _hash(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _choose_rule(response: HttpResponse, named: int | None, form: Form) -> Rule | None:
+    status = response.status_code
+    if status in range(200, 300):
+        return None
+    if status == 429:
+        return "shared"
+    if named is not None or status >= 500:
+        return "account"
+    return "rejection" if status == 400 and _is_final(response, form) else None
+
+
+def _is_final(response: HttpResponse, form: Form) -> bool:
+    """Return whether asking the same again would be refused again."""
+    grant = str(form.get("grant_type", ""))
+    if grant == "authorization_code" or grant.endswith("device_code"):
+        return False
+    body = parse_object(response.text)
+    return body is None or classify(body).category != "transient"
+
+
+def _clean(text: str, form: Form) -> str:
+    """Return the text to keep: an error's members, or the text itself when it holds no secret."""
+    if any(str(form[name]) in text for name in _SECRET_FIELDS if form.get(name)):
+        return ""
+    body = parse_object(text)
+    if body is None:
+        return text[:_MAX_TEXT]
+    members = read_error(body)
+    del members["category"]
+    return json.dumps(members)
+
+
+def _wants_new(headers: Any) -> bool:
+    return isinstance(headers, Mapping) and "no-cache" in str(headers.get("Cache-Control", ""))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _round_up(seconds: float) -> int:
+    return int(-(-seconds // 1))

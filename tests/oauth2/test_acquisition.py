@@ -1,0 +1,104 @@
+"""Choosing between kept and new tokens, with a cache that only locks as other workers would."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from django_entra_auth.oauth2.acquisition import Acquirer, make_wanted
+from django_entra_auth.oauth2.token_cache import Holder, MemoryTokenCache
+
+HOLDER = Holder("app", "x")
+
+
+class LockingCache(MemoryTokenCache):
+    """Lets one caller at a time in, but hands no result over: each has to look again."""
+
+    def __init__(self):
+        super().__init__()
+        self.flight = threading.Lock()
+
+    def single_flight(self, key, call, *, wait=True):
+        with self.flight:
+            return call()
+
+
+@pytest.fixture
+def acquirer(clock):
+    return Acquirer(LockingCache(), clock=clock)
+
+
+class Endpoint:
+    def __init__(self, **changes):
+        self.count, self.changes = 0, changes
+
+    def __call__(self):
+        self.count += 1
+        token = {"access_token": f"at-{self.count}", "expires_in": 3600, "scope": "a"}
+        return {**token, **self.changes}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_who_waited_for_the_lock_takes_what_the_other_got(acquirer, force):
+    endpoint = Endpoint()
+    first_is_in, second_has_looked = threading.Event(), threading.Event()
+    cache = acquirer._cache
+    load = cache.load_tokens
+
+    def loading(*args):
+        tokens = load(*args)
+        if first_is_in.is_set():
+            second_has_looked.set()
+        return tokens
+
+    def fetch():
+        if endpoint.count == 0:
+            first_is_in.set()
+            assert second_has_looked.wait(5)
+        return endpoint()
+
+    cache.load_tokens = loading
+    wanted = make_wanted(HOLDER, ["a"], force=force)
+    results = []
+
+    def run():
+        results.append(acquirer.acquire(wanted, fetch))
+
+    first = threading.Thread(target=run)
+    first.start()
+    assert first_is_in.wait(5)
+    run()
+    first.join(5)
+    assert [result["access_token"] for result in results] == ["at-1", "at-1"]
+    assert endpoint.count == 1
+
+
+def test_forced_again_later_is_new_again(acquirer):
+    endpoint = Endpoint()
+    wanted = make_wanted(HOLDER, ["a"], force=True)
+    tokens = [acquirer.acquire(wanted, endpoint)["access_token"] for _ in range(3)]
+    assert tokens == ["at-1", "at-2", "at-3"]
+
+
+def test_few_tokens_per_resource(acquirer):
+    for number in range(10):
+        endpoint = Endpoint(scope=f"scope-{number}")
+        acquirer.acquire(make_wanted(HOLDER, [f"scope-{number}"]), endpoint)
+    assert len(acquirer._cache.load_tokens(HOLDER, "graph")) == 4
+
+
+def test_flights_differ_by_everything_that_matters():
+    base = {"holder": HOLDER, "scopes": ["a"]}
+    variants = [
+        {},
+        {"scopes": ["b"]},
+        {"scopes": ["a", "b"]},
+        {"claims": "{}"},
+        {"force": True},
+        {"holder": Holder("account", "x")},
+        {"holder": Holder("app", "y")},
+    ]
+    wanted = [{**base, **variant} for variant in variants]
+    keys = {make_wanted(w.pop("holder"), w.pop("scopes"), **w).flight_key for w in wanted}
+    assert len(keys) == len(variants)
