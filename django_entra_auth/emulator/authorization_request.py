@@ -1,0 +1,203 @@
+"""Reading an authorize request: who asks, where the answer goes, what is asked."""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from .directory import Application, Segment
+from .errors import EntraError, PageError
+from .messages import Request
+from .scopes import parse_scopes
+
+ResponseMode = Literal["query", "fragment", "form_post"]
+_RESPONSE_MODES = ("query", "fragment", "form_post")
+_PROMPTS = ("login", "none", "consent", "select_account", "create")
+_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Where and how the answer to an authorize request is delivered."""
+
+    redirect_uri: str
+    response_mode: ResponseMode
+    state: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """A valid authorize request; `max_age` in seconds, `claims` decoded."""
+
+    application: Application
+    segment: Segment
+    reply: Reply
+    scopes: tuple[str, ...]
+    nonce: str | None = field(default=None, repr=False)
+    code_challenge: str | None = field(default=None, repr=False)
+    code_challenge_method: str = "plain"
+    prompt: str = ""
+    login_hint: str = ""
+    domain_hint: str = ""
+    sid: str = ""
+    max_age: int | None = None
+    contexts: frozenset[str] = frozenset()
+    client_info: bool = False
+    correlation_id: str = ""
+
+
+def require_application(
+    applications: Mapping[str, Application], request: Request, segment: Segment
+) -> Application:
+    """The client that asks; a PageError when it is unknown or not for this tenant."""
+    client_id = request.parameters.get("client_id", "")
+    if not client_id:
+        raise PageError(900144, "Missing: 'client_id'.")
+    if "client_id" in request.repeated:
+        raise PageError(7000110)
+    application = applications.get(client_id.lower())
+    if application is None or not _is_guid(client_id):
+        raise PageError(700016)
+    require_audience(application, segment, PageError)
+    return application
+
+
+def require_audience(
+    application: Application, segment: Segment, failure: type[EntraError] = EntraError
+) -> None:
+    """Raise when a single-tenant application is used through another tenant or through many."""
+    if application.multi_tenant:
+        return
+    if segment.tenant is None:
+        raise failure(50194)
+    if segment.tenant.tenant_id != application.home_tid:
+        raise failure(700016)
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def require_reply(request: Request, application: Application) -> Reply:
+    """Where the answer goes; a PageError when that is not a registered redirect URI."""
+    parameters = request.parameters
+    if "redirect_uri" in request.repeated:
+        raise PageError(90004, "Sent twice: 'redirect_uri'.")
+    if not application.redirect_uris:
+        raise PageError(500113)
+    redirect_uri = parameters.get("redirect_uri") or application.redirect_uris[0]
+    if not application.has_redirect_uri(redirect_uri):
+        raise PageError(50011)
+    asked = parameters.get("response_mode", "")
+    mode = asked if asked in _RESPONSE_MODES else _default_mode(parameters)
+    return Reply(redirect_uri, cast("ResponseMode", mode), parameters.get("state"))
+
+
+def _default_mode(parameters: Mapping[str, str]) -> ResponseMode:
+    asks_token = {"id_token", "token"} & set(parameters.get("response_type", "").split())
+    return "fragment" if asks_token else "query"
+
+
+def parse_authorization_request(
+    request: Request, application: Application, segment: Segment, reply: Reply
+) -> AuthorizationRequest:
+    """The rest of the request; an EntraError here is redirected to the client."""
+    parameters = request.parameters
+    if request.repeated:
+        raise EntraError(90004, "A parameter was sent twice.")
+    _require_response_type(parameters)
+    challenge, method = _parse_challenge(parameters)
+    if parameters.get("sid") and parameters.get("login_hint"):
+        raise EntraError(90005)
+    return AuthorizationRequest(
+        application,
+        segment,
+        reply,
+        scopes=_require_scopes(parameters),
+        nonce=parameters.get("nonce"),
+        code_challenge=challenge,
+        code_challenge_method=method,
+        prompt=_parse_prompt(parameters),
+        login_hint=parameters.get("login_hint", ""),
+        domain_hint=parameters.get("domain_hint", ""),
+        sid=parameters.get("sid", ""),
+        max_age=_parse_max_age(parameters),
+        contexts=requested_contexts(parse_claims(parameters.get("claims", "")), "id_token"),
+        client_info=parameters.get("client_info") == "1",
+    )
+
+
+def _require_response_type(parameters: Mapping[str, str]) -> None:
+    asked = parameters.get("response_type", "").split()
+    if not asked:
+        raise EntraError(900144, "Missing: 'response_type'.")
+    if "id_token" in asked:
+        raise EntraError(700054)
+    if "token" in asked:
+        raise EntraError(700051)
+    if asked != ["code"]:
+        raise EntraError(70005)
+    if parameters.get("response_mode", "query") not in _RESPONSE_MODES:
+        raise EntraError(70007)
+
+
+def _require_scopes(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    scopes = parse_scopes(parameters.get("scope", ""))
+    if not scopes:
+        raise EntraError(900144, "Missing: 'scope'.")
+    return scopes
+
+
+def _parse_prompt(parameters: Mapping[str, str]) -> str:
+    prompt = parameters.get("prompt", "")
+    if prompt and prompt not in _PROMPTS:
+        raise EntraError(90023, "Not supported: 'prompt'.")
+    return prompt
+
+
+def _parse_max_age(parameters: Mapping[str, str]) -> int | None:
+    text = parameters.get("max_age", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise EntraError(90100, "Not a number of seconds: 'max_age'.")
+    return int(text)
+
+
+def _parse_challenge(parameters: Mapping[str, str]) -> tuple[str | None, str]:
+    challenge = parameters.get("code_challenge") or None
+    method = parameters.get("code_challenge_method") or "plain"
+    if method not in ("plain", "S256"):
+        raise EntraError(50149)
+    if challenge is not None and not _CHALLENGE.fullmatch(challenge):
+        raise EntraError(501491)
+    return challenge, method
+
+
+def parse_claims(text: str) -> dict[str, Any]:
+    """The `claims` parameter as an object; 90100 when it is not one."""
+    if not text:
+        return {}
+    try:
+        claims = json.loads(text)
+    except (ValueError, RecursionError):
+        claims = None
+    if not isinstance(claims, dict):
+        raise EntraError(90100, "Not a JSON object: 'claims'.")
+    return claims
+
+
+def requested_contexts(claims: Mapping[str, Any], section: str) -> frozenset[str]:
+    """The authentication contexts asked for in a section (`id_token`, `access_token`)."""
+    part = claims.get(section)
+    asked = part.get("acrs") if isinstance(part, dict) else None
+    if not isinstance(asked, dict):
+        return frozenset()
+    values = asked.get("values")
+    several = values if isinstance(values, list) else []
+    return frozenset(v for v in [asked.get("value"), *several] if isinstance(v, str) and v)

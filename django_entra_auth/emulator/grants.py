@@ -1,0 +1,90 @@
+"""Authorization codes and refresh tokens: issued here, looked up here, used up here."""
+
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from .directory import Account
+
+CODE_SECONDS = 60
+REFRESH_TOKEN_SECONDS = 90 * 24 * 3600
+_MAX_ENTRIES = 50_000
+# Real codes and refresh tokens are long: 0.9 kB and 1.3 kB here, so that size limits show.
+_CODE_BYTES, _REFRESH_TOKEN_BYTES = 660, 960
+PREFIX = "1.A"
+
+
+@dataclass(frozen=True)
+class SignInFacts:
+    """How and when the person signed in; what tokens of that sign-in may say."""
+
+    sid: str
+    auth_time: float
+    contexts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a code or refresh token stands for; times in seconds since the epoch."""
+
+    client_id: str
+    account: Account
+    segment: str
+    scopes: tuple[str, ...]
+    facts: SignInFacts
+    issued_at: float
+    revocations: int
+    redirect_uri: str = ""
+    nonce: str | None = field(default=None, repr=False)
+    code_challenge: str | None = field(default=None, repr=False)
+    code_challenge_method: str = "plain"
+    contexts: frozenset[str] = frozenset()
+
+
+class Grants:
+    """Everything issued and not yet forgotten; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._codes: OrderedDict[str, Grant] = OrderedDict()
+        self._refresh_tokens: OrderedDict[str, Grant] = OrderedDict()
+        self._used: set[str] = set()
+
+    def issue_code(self, grant: Grant) -> str:
+        """A new single-use code."""
+        code = PREFIX + secrets.token_urlsafe(_CODE_BYTES)
+        with self._lock:
+            self._codes[code] = grant
+            if len(self._codes) > _MAX_ENTRIES:
+                self._used.discard(self._codes.popitem(last=False)[0])
+        return code
+
+    def find_code(self, code: str) -> Grant | None:
+        """What `code` stands for, used or not."""
+        return self._codes.get(code)
+
+    def is_used(self, code: str) -> bool:
+        """Whether somebody redeemed `code`."""
+        return code in self._used
+
+    def use_code(self, code: str) -> bool:
+        """Redeem `code`; False when somebody did so before."""
+        with self._lock:
+            if code in self._used:
+                return False
+            self._used.add(code)
+            return True
+
+    def issue_refresh_token(self, grant: Grant) -> str:
+        """A new refresh token; earlier ones stay valid."""
+        token = PREFIX + secrets.token_urlsafe(_REFRESH_TOKEN_BYTES)
+        with self._lock:
+            self._refresh_tokens[token] = grant
+            if len(self._refresh_tokens) > _MAX_ENTRIES:
+                self._refresh_tokens.popitem(last=False)
+        return token
+
+    def find_refresh_token(self, token: str) -> Grant | None:
+        """What `token` stands for."""
+        return self._refresh_tokens.get(token)

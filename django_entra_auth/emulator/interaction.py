@@ -1,0 +1,206 @@
+"""The pages of a sign-in and what pressing their buttons does."""
+
+import hmac
+
+from .answers import deliver, deliver_cancel, deliver_error
+from .browsers import Browser, Pending, Session
+from .catalogue import CATALOGUE
+from .constants import MFA_CODE, PASSWORD
+from .directory import Account, Person, account_in
+from .errors import EntraError, PageError, make_stamp
+from .grants import Grant
+from .messages import Request, Response
+from .pages import render_page
+from .state import State
+from .steps import next_step
+from .tokens import make_client_info
+
+_SCOPE_MEANINGS = {
+    "openid": "Sign you in",
+    "profile": "View your basic profile",
+    "email": "View your e-mail address",
+    "offline_access": "Keep access to what you allowed",
+}
+
+
+def show_next_page(
+    state: State, browser: Browser, pending: Pending, *, trouble: int = 0
+) -> Response:
+    """The page the sign-in needs next, or its answer; `trouble` is the number to show there."""
+    step = next_step(browser, pending, state.clock())
+    if step == "done":
+        return finish(state, browser, pending)
+    session = pending.session
+    if step == "sign_in" and session is not None and not session.person.enabled:
+        trouble = trouble or 50057
+    return render_page(
+        f"{step}.html",
+        flow=pending.pending_id,
+        csrf=browser.csrf_token,
+        application=pending.request.application,
+        tenant=_tenant_name(pending),
+        error_number=trouble,
+        error_text=CATALOGUE[trouble].text if trouble else "",
+        person=session.person if session else None,
+        username=_username(state, pending),
+        people=list(state.people.values()),
+        sessions=browser.sessions(),
+        permissions=[_SCOPE_MEANINGS.get(s, s) for s in pending.request.scopes],
+        mfa_code=MFA_CODE,
+        password=PASSWORD,
+    )
+
+
+def _tenant_name(pending: Pending) -> str:
+    tenant = pending.request.segment.tenant
+    return tenant.name if tenant else "any organisation"
+
+
+def _username(state: State, pending: Pending) -> str:
+    if pending.session is not None:
+        return pending.session.person.username
+    if "other" in pending.done:
+        return pending.typed_username
+    hinted = state.find_person(pending.request.login_hint)
+    return hinted.username if hinted else pending.request.login_hint
+
+
+def press(state: State, request: Request, button: str) -> Response:
+    """A button of a page was pressed; `button` is the last part of the form's address."""
+    browser = require_browser(state, request)
+    pending = browser.find_pending(request.form.get("flow", ""), state.clock())
+    if pending is None:
+        raise PageError(50089)
+    return _BUTTONS[button](state, request, browser, pending)
+
+
+def require_browser(state: State, request: Request) -> Browser:
+    """The browser a page's form came from; a PageError for a forged or outdated form."""
+    browser = state.browsers.find(request.cookies.get(state.cookie_name, ""))
+    if browser is None:
+        raise PageError(50089)
+    sent = request.form.get("csrf", "")
+    if not hmac.compare_digest(sent.encode(), browser.csrf_token.encode()):
+        raise PageError(50089)
+    return browser
+
+
+def _password(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    pending.typed_username = request.form.get("username", "").strip()
+    person = state.find_person(pending.typed_username)
+    trouble = _check_password(person, pending, request.form.get("password", ""))
+    if person is None or trouble:
+        pending.session = None
+        pending.done.add("other")
+        return show_next_page(state, browser, pending, trouble=trouble)
+    pending.session = browser.sign_in(person, state.clock())
+    pending.done.add("credentials")
+    return show_next_page(state, browser, pending)
+
+
+def _check_password(person: Person | None, pending: Pending, password: str) -> int:
+    if person is None:
+        return 50034
+    if not hmac.compare_digest(password.encode(), person.password.encode()):
+        return 50126
+    if account_in(person, pending.request.segment) is None:
+        return 50020
+    return 0 if person.enabled else 50057
+
+
+def _account(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    sid = request.form.get("sid", "")
+    session = next((s for s in browser.sessions() if s.sid == sid), None)
+    if session is None:
+        pending.done.add("other")
+        return show_next_page(state, browser, pending)
+    if account_in(session.person, pending.request.segment) is None:
+        return show_next_page(state, browser, pending, trouble=50020)
+    pending.session = session
+    return show_next_page(state, browser, pending)
+
+
+def _mfa(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    session = _require_session(pending)
+    code = request.form.get("code", "").strip()
+    if not hmac.compare_digest(code.encode(), MFA_CODE.encode()):
+        return show_next_page(state, browser, pending, trouble=500121)
+    session.mfa_at = state.clock()
+    return show_next_page(state, browser, pending)
+
+
+def _require_session(pending: Pending) -> Session:
+    if pending.session is None:
+        raise PageError(50089)
+    return pending.session
+
+
+def _require_account(pending: Pending) -> Account:
+    account = account_in(_require_session(pending).person, pending.request.segment)
+    if account is None:
+        raise PageError(50020)
+    return account
+
+
+def _accept(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if next_step(browser, pending, state.clock()) != "consent":
+        return show_next_page(state, browser, pending)
+    pending.request.application.give_consent(_require_account(pending), pending.request.scopes)
+    pending.done.add("consent")
+    return show_next_page(state, browser, pending)
+
+
+def _decline(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    browser.finish(pending)
+    stamp = make_stamp(request, state.clock())
+    return deliver_error(
+        pending.request.reply,
+        EntraError(65004),
+        stamp,
+        state.origin,
+        separator=state.error_separator,
+    )
+
+
+def _cancel(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    browser.finish(pending)
+    return deliver_cancel(pending.request.reply)
+
+
+_BUTTONS = {
+    "password": _password,
+    "account": _account,
+    "mfa": _mfa,
+    "accept": _accept,
+    "decline": _decline,
+    "cancel": _cancel,
+}
+BUTTONS = frozenset(_BUTTONS)
+
+
+def finish(state: State, browser: Browser, pending: Pending) -> Response:
+    """Everything is done: hand a code to the client."""
+    request, session = pending.request, _require_session(pending)
+    account = _require_account(pending)
+    session.contexts |= request.contexts
+    session.client_ids.add(request.application.client_id)
+    grant = Grant(
+        request.application.client_id,
+        account,
+        request.segment.key,
+        request.scopes,
+        session.facts(),
+        issued_at=state.clock(),
+        revocations=session.person.revocations,
+        redirect_uri=request.reply.redirect_uri,
+        nonce=request.nonce,
+        code_challenge=request.code_challenge,
+        code_challenge_method=request.code_challenge_method,
+        contexts=request.contexts,
+    )
+    browser.finish(pending)
+    fields = {"code": state.grants.issue_code(grant)}
+    if request.client_info:
+        fields["client_info"] = make_client_info(account)
+    fields["session_state"] = session.session_state
+    return deliver(request.reply, fields)

@@ -1,0 +1,154 @@
+"""From a request to its endpoint, and from an endpoint's errors to pages or JSON."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from . import discovery
+from .authorize import authorize
+from .catalogue import CATALOGUE
+from .constants import PASSWORD
+from .errors import EntraError, PageError, Stamp, error_body, make_stamp
+from .interaction import BUTTONS, press
+from .logout import logout, sign_out_chosen
+from .messages import Request, Response, json_response
+from .pages import read_static, render_page
+from .state import State
+from .token_endpoint import token
+
+Endpoint = Callable[[State, Request, str], Response]
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address pattern with one group; `name` is what faults call the endpoint."""
+
+    pattern: re.Pattern[str]
+    endpoint: Endpoint
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    name: str = ""
+
+
+def _home(state: State, request: Request, _: str) -> Response:
+    return render_page(
+        "home.html",
+        authority=f"{state.origin}/{state.tenant_id}",
+        application=state.application,
+        people=list(state.people.values()),
+        password=PASSWORD,
+    )
+
+
+def _static(state: State, request: Request, name: str) -> Response:
+    content_type = "image/svg+xml" if name.endswith("svg") else "text/css; charset=utf-8"
+    fields = (("Content-Type", content_type), ("Cache-Control", "no-cache"))
+    return Response(200, read_static(name), fields)
+
+
+def _error_help(state: State, request: Request, _: str) -> Response:
+    code = request.query.get("code", "")
+    number = int(code) if code.isascii() and code.isdecimal() and len(code) < 10 else 0
+    known = CATALOGUE.get(number)
+    return render_page("error_help.html", number=number, definition=known)
+
+
+def _press(state: State, request: Request, button: str) -> Response:
+    return press(state, request, button)
+
+
+def _sign_out(state: State, request: Request, _: str) -> Response:
+    return sign_out_chosen(state, request)
+
+
+_PAGE = ("GET", "HEAD", "POST")
+_PUBLIC = ("GET", "HEAD", "OPTIONS")
+ROUTES = (
+    Route(
+        re.compile(r"/([^/]+)/v2\.0/\.well-known/openid-configuration"),
+        discovery.configuration,
+        _PUBLIC,
+        "discovery",
+    ),
+    Route(re.compile(r"/([^/]+)/discovery/v2\.0/keys"), discovery.keys, _PUBLIC, "keys"),
+    Route(re.compile(r"/([^/]+)/discovery/instance"), discovery.instance, _PUBLIC),
+    Route(re.compile(r"/([^/]+)/oauth2/v2\.0/authorize"), authorize, _PAGE, "authorize"),
+    Route(re.compile(r"/([^/]+)/oauth2/v2\.0/token"), token, _PAGE, "token"),
+    Route(re.compile(r"/([^/]+)/oauth2/v2\.0/logout"), logout, _PAGE, "logout"),
+    Route(re.compile(rf"/sign-in/({'|'.join(sorted(BUTTONS))})"), _press, ("POST",)),
+    Route(re.compile(r"/sign-(out)"), _sign_out, ("POST",)),
+    Route(re.compile(r"/static/(emulator\.(?:css|svg))"), _static),
+    Route(re.compile(r"/(error)"), _error_help),
+    Route(re.compile(r"/()"), _home),
+)
+
+
+def find_route(path: str) -> tuple[Route, str] | None:
+    """The route for `path` and the text its pattern captured."""
+    for route in ROUTES:
+        match = route.pattern.fullmatch(path)
+        if match:
+            return route, unquote(match[1])
+    return None
+
+
+def answer(state: State, request: Request) -> Response:
+    """Answer `request`; never raises an EntraError."""
+    stamp = make_stamp(request, state.clock())
+    found = find_route(request.path)
+    if found is None:
+        return render_page("message.html", status=404, title="There is no such page here")
+    route, captured = found
+    if request.method not in route.methods:
+        return _refuse_method(route)
+    try:
+        _require_same_origin(state, request, route)
+        response = route.endpoint(state, request, captured)
+    except PageError as error:
+        response = _error_page(error, stamp)
+    except EntraError as error:
+        body = error_body(error, stamp, state.origin, separator=state.error_separator)
+        response = json_response(body, status=error.status)
+        response = response.with_headers(("x-ms-clitelem", f"1,{error.number},0,,"))
+    return response.with_headers(*_common_headers(request, response, stamp))
+
+
+def _refuse_method(route: Route) -> Response:
+    allow = ("Allow", ", ".join(route.methods))
+    page = render_page("message.html", status=405, title="This address takes other requests")
+    return page.with_headers(allow)
+
+
+def _require_same_origin(state: State, request: Request, route: Route) -> None:
+    """Forms of our own pages come from our own pages; protocol endpoints take requests of all."""
+    origin = request.headers.get("origin")
+    if request.method != "POST" or route.name or not origin:
+        return
+    if urlsplit(origin).netloc.lower() != request.headers.get("host").lower():
+        raise PageError(50089)
+
+
+def _error_page(error: EntraError, stamp: Stamp) -> Response:
+    return render_page("error.html", error=error, number=error.number, stamp=stamp)
+
+
+def _common_headers(
+    request: Request, response: Response, stamp: Stamp
+) -> tuple[tuple[str, str], ...]:
+    # No Strict-Transport-Security: it would outlive the emulator for every port of localhost.
+    fields = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("x-ms-request-id", stamp.trace_id),
+        ("x-ms-ests-server", "local emulator"),
+        ("X-XSS-Protection", "0"),
+    ]
+    names = {name.lower() for name, _ in response.headers}
+    if "cache-control" not in names:
+        fields += [
+            ("Cache-Control", "no-store, no-cache"),
+            ("Pragma", "no-cache"),
+            ("Expires", "-1"),
+        ]
+    if request.headers.get("return-client-request-id").lower() == "true":
+        fields.append(("client-request-id", stamp.correlation_id))
+    return tuple(fields)
