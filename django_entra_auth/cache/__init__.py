@@ -1,0 +1,1 @@
+"""What all workers share, in the Django cache, sealed."""

@@ -1,0 +1,88 @@
+"""Sealed entries and counters in the Django cache that the settings name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.cache import caches
+
+from django_entra_auth.conf import EntraSettings
+from django_entra_auth.exceptions import TemporarilyUnavailable
+from django_entra_auth.sealing import KeyRing, SealError
+
+KEY_PREFIX = "entra:1"
+
+
+def build_key(kind: str, *parts: str) -> str:
+    """The cache key of an entry; parts are hashed, so that no key tells an id."""
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return f"{KEY_PREFIX}:{kind}:{digest}"
+
+
+class Entries:
+    """JSON values, each sealed under its own key, so that none can be read, moved or forged.
+
+    Every method raises TemporarilyUnavailable when the cache cannot be asked. What does not open
+    is a miss. Timeouts are seconds.
+    """
+
+    def __init__(self, settings: EntraSettings) -> None:
+        """Use the cache and the keys of these settings."""
+        self._cache = caches[settings.cache_alias]
+        self._ring = KeyRing(settings, "entry")
+
+    def load(self, key: str) -> Any | None:
+        """The value, or None."""
+        with _outage_is_told():
+            sealed = self._cache.get(key)
+        try:
+            return self._ring.open_json(sealed, name=key) if isinstance(sealed, bytes) else None
+        except SealError:
+            return None
+
+    def save(self, key: str, value: Any, timeout: float) -> None:
+        """Store for `timeout` seconds."""
+        sealed = self._ring.seal_json(value, name=key)
+        with _outage_is_told():
+            self._cache.set(key, sealed, timeout)
+
+    def add(self, key: str, value: Any, timeout: float) -> bool:
+        """Store if nothing is there; True for exactly one of any number of callers."""
+        sealed = self._ring.seal_json(value, name=key)
+        with _outage_is_told():
+            return bool(self._cache.add(key, sealed, timeout))
+
+    def delete(self, key: str) -> None:
+        """Forget."""
+        with _outage_is_told():
+            self._cache.delete(key)
+
+    def claim(self, key: str, timeout: float) -> bool:
+        """Mark as used; True the first time only."""
+        with _outage_is_told():
+            return bool(self._cache.add(key, 1, timeout))
+
+    def read_count(self, key: str) -> int:
+        """How often `count` was called for this key within its window."""
+        with _outage_is_told():
+            return int(self._cache.get(key, 0))
+
+    def count(self, key: str, timeout: float) -> None:
+        """Count one more within a window of `timeout` seconds from the first."""
+        with _outage_is_told():
+            if not self._cache.add(key, 1, timeout):
+                try:
+                    self._cache.incr(key)
+                except ValueError:  # it expired in between
+                    self._cache.add(key, 1, timeout)
+
+
+@contextmanager
+def _outage_is_told() -> Iterator[None]:
+    try:
+        yield
+    except Exception as exc:  # Django's backends share no class of outage errors
+        raise TemporarilyUnavailable({"error": "cache_unavailable"}) from exc

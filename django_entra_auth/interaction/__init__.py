@@ -1,0 +1,1 @@
+"""The conversation between a person, this site and Entra."""

@@ -1,0 +1,128 @@
+"""The cookies that bind a sign-in to the browser it was started in."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+
+from django_entra_auth.conf import EntraSettings
+from django_entra_auth.sealing import KeyRing, SealError, decode_text, encode_text
+
+HOST_COOKIE = "__Host-entra_browser"  # a sibling host cannot plant a cookie with this prefix
+LOOPBACK_COOKIE = "entra_browser"  # browsers refuse the prefix without https
+MARKER_COOKIE = "entra_signed_in"
+MARKER_SECONDS = 60
+SIGN_OUT_COOKIE = "entra_signed_out"
+SIGN_OUT_SECONDS = 600
+SIGNED_OUT_FLAG = "_entra_signed_out"
+
+_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def read_browser(request: HttpRequest, *, secure: bool) -> str | None:
+    """The browser's secret, only if exactly one cookie of the name came.
+
+    Django's parsed cookies keep the last of several; a second one means that somebody else
+    planted it, so the raw header decides.
+    """
+    if hasattr(request, SIGNED_OUT_FLAG):
+        return None
+    name = _cookie_name(secure=secure)
+    pairs = (pair.partition("=") for pair in request.META.get("HTTP_COOKIE", "").split(";"))
+    values = [value.strip() for key, _, value in pairs if key.strip() == name]
+    return values[0] if len(values) == 1 and _VALUE.fullmatch(values[0]) else None
+
+
+def new_browser() -> str:
+    """A fresh 256-bit secret."""
+    return secrets.token_urlsafe(32)
+
+
+def set_browser(response: HttpResponseBase, browser: str, *, secure: bool) -> None:
+    """Leave the secret with the browser until it is closed."""
+    _set_cookie(response, _cookie_name(secure=secure), browser, secure=secure)
+
+
+def set_marker(
+    response: HttpResponseBase,
+    settings: EntraSettings,
+    *,
+    secure: bool,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Note for a minute that a sign-in was just completed in this browser."""
+    sealed = KeyRing(settings, "marker").seal_json(int(clock()))
+    value = encode_text(sealed)
+    _set_cookie(response, MARKER_COOKIE, value, secure=secure, max_age=MARKER_SECONDS)
+    _delete_cookie(response, SIGN_OUT_COOKIE)
+
+
+def has_marker(
+    request: HttpRequest, settings: EntraSettings, *, clock: Callable[[], float] = time.time
+) -> bool:
+    """Whether a sign-in was completed in this browser within the last minute."""
+    try:
+        sealed = decode_text(request.COOKIES.get(MARKER_COOKIE, ""))
+        age = clock() - int(KeyRing(settings, "marker").open_json(sealed))
+    except SealError:
+        return False
+    return -MARKER_SECONDS <= age <= MARKER_SECONDS
+
+
+def mark_signed_out(request: HttpRequest) -> None:
+    """From here on this request has no browser secret: a sign-in that follows gets a new one."""
+    setattr(request, SIGNED_OUT_FLAG, True)
+
+
+def drop_cookies(request: HttpRequest, response: HttpResponseBase) -> None:
+    """After a sign-out forget browser and marker, unless the response sets them anew."""
+    if not hasattr(request, SIGNED_OUT_FLAG):
+        return
+    for name in {HOST_COOKIE, LOOPBACK_COOKIE, MARKER_COOKIE} - set(response.cookies):
+        _delete_cookie(response, name)
+    if SIGN_OUT_COOKIE not in response.cookies:
+        set_signed_out(response)
+
+
+def set_signed_out(response: HttpResponseBase, *, at_provider: bool = False) -> None:
+    """Note for ten minutes that somebody signed out here, and whether at Entra too.
+
+    It chooses words and asks for the account at the next sign-in; nothing else rests on it.
+    """
+    value = "provider" if at_provider else "site"
+    _set_cookie(response, SIGN_OUT_COOKIE, value, secure=False, max_age=SIGN_OUT_SECONDS)
+
+
+def has_signed_out(request: HttpRequest) -> bool:
+    """Whether somebody has just signed out in this browser."""
+    return bool(request.COOKIES.get(SIGN_OUT_COOKIE))
+
+
+def has_signed_out_at_provider(request: HttpRequest) -> bool:
+    """Whether this browser was just sent to Entra's sign-out."""
+    return request.COOKIES.get(SIGN_OUT_COOKIE) == "provider"
+
+
+def drop_marker(response: HttpResponseBase) -> None:
+    """Forget the marker, so that the person's own next try goes ahead."""
+    _delete_cookie(response, MARKER_COOKIE)
+
+
+def _cookie_name(*, secure: bool) -> str:
+    return HOST_COOKIE if secure else LOOPBACK_COOKIE
+
+
+def _set_cookie(
+    response: HttpResponseBase, name: str, value: str, *, secure: bool, max_age: int | None = None
+) -> None:
+    response.set_cookie(
+        name, value, max_age=max_age, secure=secure, httponly=True, samesite="Lax", path="/"
+    )
+
+
+def _delete_cookie(response: HttpResponseBase, name: str) -> None:
+    response.delete_cookie(name, path="/", samesite="Lax")  # Secure is added for __Host- names

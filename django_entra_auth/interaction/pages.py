@@ -1,0 +1,113 @@
+"""Responses of the flow: pages that cannot be framed or stored, and ways on to another page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import get_script_prefix, reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+
+from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth.interaction.browser import set_browser
+from django_entra_auth.interaction.establish import AccountMismatch
+from django_entra_auth.interaction.failures import build_details, get_failure
+from django_entra_auth.interaction.sign_in import Prompt
+
+PAGE_POLICY = (
+    "frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'self'"
+)  # fmt: skip
+
+# Failures of the account: trying again with the same one cannot help.
+OTHER_ACCOUNT_REASONS = frozenset(
+    {"tenant_not_allowed", "guest_not_allowed", "user_unknown", "user_disabled", "claims_refused"}
+)
+
+
+def render_page(
+    request: HttpRequest, name: str, context: Mapping[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """A page of this app."""
+    context = {"home_url": get_script_prefix(), "login_url": login_url(), **context}
+    response = render(request, f"django_entra_auth/{name}.html", context, status=status)
+    return secure_page(response)
+
+
+def secure_page(response: HttpResponse) -> HttpResponse:
+    """No framing, no referrer, no storing."""
+    add_never_cache_headers(response)
+    response["X-Frame-Options"] = "DENY"
+    response["Referrer-Policy"] = "no-referrer"
+    response["Content-Security-Policy"] = PAGE_POLICY
+    return response
+
+
+def login_url(next_url: str = "") -> str:
+    """The address of `login`, on the way to a page."""
+    url = reverse("django_entra_auth:login")
+    return f"{url}?{urlencode({'next': next_url})}" if next_url else url
+
+
+def render_failure(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
+    """The page of a failed sign-in: what happened, what to do, which ids an administrator needs."""
+    page = get_failure(failure.reason)
+    next_url = failure.next_url or ""
+    context = {
+        "title": page.title,
+        "message": page.message,
+        "advice": page.advice,
+        "details": build_details(failure),
+        "retry_url": login_url(next_url) if page.can_retry else None,
+        "other_account": failure.reason in OTHER_ACCOUNT_REASONS,
+        "next_url": next_url,
+    }
+    response = render_page(request, "error", context, status=page.status)
+    if page.status in {429, 503}:
+        response["Retry-After"] = str(failure.retry_after or 5)
+    return response
+
+
+def render_which_account(request: HttpRequest, mismatch: AccountMismatch) -> HttpResponse:
+    """Who is signed in, who came back, and the two ways on."""
+    context = {
+        "expected_username": mismatch.expected_username,
+        "received_username": mismatch.received_username,
+        "can_try_again": mismatch.can_try_again,
+        "next_url": mismatch.next_url or "",
+    }
+    return render_page(request, "which_account", context, status=403)
+
+
+def redirect_to_prompt(prompt: Prompt) -> HttpResponse:
+    """Redirect to Entra (for navigations by GET)."""
+    return _with_browser(HttpResponseRedirect(prompt.uri), prompt)
+
+
+def continue_to_prompt(request: HttpRequest, prompt: Prompt) -> HttpResponse:
+    """A page that moves on to Entra (after a POST: CSP's form-action covers redirects)."""
+    return _with_browser(continue_to(request, prompt.uri, _("Taking you to Microsoft…")), prompt)
+
+
+def continue_to(request: HttpRequest, url: str, message: str) -> HttpResponse:
+    """A page of this site that moves on by itself, with a link for those whose browser does not."""
+    return render_page(request, "continue", {"continue_url": url, "message": message})
+
+
+def go_on(request: HttpRequest, url: str) -> HttpResponse:
+    """The end of a sign-in: a redirect, or a same-site page where Strict cookies need one."""
+    if settings.SESSION_COOKIE_SAMESITE == "Strict":
+        return continue_to(request, url, _("You are signed in. Taking you back…"))
+    response = HttpResponseRedirect(url)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _with_browser(response: HttpResponse, prompt: Prompt) -> HttpResponse:
+    add_never_cache_headers(response)
+    set_browser(response, prompt.browser, secure=prompt.secure)
+    return response

@@ -1,0 +1,14 @@
+"""Include under a prefix of your choice: ``path("auth/", include("django_entra_auth.urls"))``."""
+
+from django.urls import path
+
+from django_entra_auth import views
+
+app_name = "django_entra_auth"
+
+urlpatterns = [
+    path("login/", views.login, name="login"),
+    path("callback", views.callback, name="callback"),
+    path("logout/", views.logout, name="logout"),
+    path("front-channel-logout", views.front_channel_logout, name="front_channel_logout"),
+]
