@@ -1,0 +1,1 @@
+"""A small site that signs people in with a local Entra."""

@@ -1,0 +1,30 @@
+"""The people of the local Entra, and what each of them shows in this demo."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django_entra_auth.emulator.directory import default_people
+
+EXPECTATIONS = {
+    "alice": "Signs in with a password; has no special rights",
+    "bob": "Is asked for a second factor",
+    "carol": "Is a guest from another organisation",
+    "dave": "Is refused: the account is disabled",
+    "erin": "Has the app role Admin: may open the reports and Django's admin",
+    "frank": "Is in 250 groups, more than fit into a token",
+    "grace": "Is refused: belongs to another organisation and is no guest here",
+}
+
+
+class DemoPerson(NamedTuple):
+    """Somebody the demo's visitor can sign in as."""
+
+    name: str
+    username: str
+    expectation: str
+
+
+def list_people() -> Iterator[DemoPerson]:
+    """Everybody the local Entra starts with."""
+    for key, person in default_people().items():
+        yield DemoPerson(person.name, person.username, EXPECTATIONS.get(key, person.about))
