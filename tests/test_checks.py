@@ -1,0 +1,254 @@
+"""System checks: each one triggered and not triggered, registered, and with a hint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.conf import settings as django_settings
+from django.conf.urls.i18n import i18n_patterns
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.checks import CheckMessage, Error, Warning, run_checks
+from django.core.checks.registry import registry
+from django.http import HttpResponse
+from django.test import override_settings
+from django.urls import clear_url_caches, include, path
+
+import django_entra_auth
+from django_entra_auth import checks
+from django_entra_auth.backends import EntraBackend
+from django_entra_auth.middleware import EntraAuthMiddleware
+
+TENANT = "11111111-2222-4333-8444-555555555555"
+RAW: dict[str, Any] = {
+    "CLIENT_ID": "client",
+    "CLIENT_CREDENTIAL": "secret",
+    "TENANT_ID": "contoso.onmicrosoft.com",
+}
+OURS = checks.MIDDLEWARE
+SESSIONS, AUTHENTICATION = checks.NEEDED_BEFORE
+GZIP = "django.middleware.gzip.GZipMiddleware"
+REDIS = {
+    "BACKEND": "django_redis.cache.RedisCache",
+    "LOCATION": "redis://127.0.0.1:1/0",
+}
+SHARED = {"default": REDIS}
+OLD_STYLE = "django.core.cache.backends"
+
+
+class LinkingBackend(EntraBackend):
+    """A project's own."""
+
+
+class OwnSessionMiddleware(SessionMiddleware):
+    """A project's own."""
+
+
+class OwnAuthenticationMiddleware(AuthenticationMiddleware):
+    """A project's own."""
+
+
+class OwnEntraAuthMiddleware(EntraAuthMiddleware):
+    """A project's own."""
+
+
+def page(request: object) -> HttpResponse:
+    return HttpResponse()
+
+
+class NoUrls:
+    """A URLconf without this app."""
+
+    urlpatterns = [path("", page)]
+
+
+class UrlsByLanguage:
+    """A URLconf whose callback changes with the language."""
+
+    urlpatterns = [*i18n_patterns(path("auth/", include("django_entra_auth.urls")))]
+
+
+class UrlsDeepByLanguage:
+    """The same, one include further down."""
+
+    urlpatterns = [
+        *i18n_patterns(path("a/", include([path("b/", include("django_entra_auth.urls"))])))
+    ]
+
+
+class UrlsBesideLanguage:
+    """A URLconf where only other pages change with the language."""
+
+    urlpatterns = [
+        path("auth/", include("django_entra_auth.urls")),
+        *i18n_patterns(path("page/", page)),
+    ]
+
+
+GOOD: dict[str, Any] = {"ENTRA_AUTH": RAW, "CACHES": SHARED}
+
+
+@contextmanager
+def site(*, atomic_requests: bool = False, **changes: Any) -> Iterator[None]:
+    clear_url_caches()
+    database = patch.dict(django_settings.DATABASES["default"], ATOMIC_REQUESTS=atomic_requests)
+    try:
+        with database, override_settings(**{**GOOD, **changes}):
+            yield
+    finally:
+        clear_url_caches()
+
+
+def ours(*, deploy: bool = True, **changes: Any) -> list[CheckMessage]:
+    with site(**changes):
+        found = run_checks(include_deployment_checks=deploy)
+    return [message for message in found if str(message.id).startswith("django_entra_auth.")]
+
+
+def ids(*, deploy: bool = True, **changes: Any) -> list[str]:
+    found = ours(deploy=deploy, **changes)
+    return sorted(str(message.id).removeprefix("django_entra_auth.") for message in found)
+
+
+def cache(backend: str, **more: Any) -> dict[str, Any]:
+    return {"CACHES": {"default": {"BACKEND": f"{OLD_STYLE}.{backend}", **more}}}
+
+
+def entra(**changes: Any) -> dict[str, Any]:
+    return {"ENTRA_AUTH": {**RAW, **changes}}
+
+
+LOCAL = {"AUTHORITY": "http://localhost:8400/contoso"}
+
+# id, what triggers it, whether `check --deploy` is needed for it to show
+TRIGGERS: list[tuple[list[str], dict[str, Any]]] = [
+    (["E001"], {"ENTRA_AUTH": None}),
+    (["E001"], {"ENTRA_AUTH": ["CLIENT_ID"]}),
+    (["E001"], entra(TENANT_ID=None)),
+    (["E002"], entra(BLOCK_GUESTS="yes")),
+    (["E003"], entra(CLIENT_SECRET="x")),
+    (["E004"], entra(TENANT_ID="organizations")),
+    (["E005"], entra(**LOCAL)),
+    (["E006"], entra(**LOCAL, LOCAL_EMULATOR=True)),
+    (["E006"], entra(LOCAL_EMULATOR=True)),
+    (["E007"], entra(TENANT_ID="common", ALLOWED_TENANTS=["*"], STAFF_ROLES=["admin"])),
+    (["E008"], {"MIDDLEWARE": [SESSIONS, AUTHENTICATION]}),
+    (["E008"], {"MIDDLEWARE": []}),
+    (["E009"], {"MIDDLEWARE": [SESSIONS, OURS, AUTHENTICATION]}),
+    (["E009", "E009"], {"MIDDLEWARE": [OURS, SESSIONS, AUTHENTICATION]}),
+    (["E009", "E009"], {"MIDDLEWARE": [OURS]}),
+    (["E010"], {"AUTHENTICATION_BACKENDS": ["django.contrib.auth.backends.ModelBackend"]}),
+    (["E010"], {"AUTHENTICATION_BACKENDS": ["nowhere.Backend"]}),
+    (["E011"], entra(CACHE_ALIAS="tokens")),
+    (["E012"], {**cache("db.DatabaseCache", LOCATION="cache"), "atomic_requests": True}),
+    (["E013"], {"CACHES": {"default": {**REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": True}}}}),
+    (["E013"], {"DJANGO_REDIS_IGNORE_EXCEPTIONS": True}),
+    (["E014", "W002"], cache("locmem.LocMemCache")),
+    (["E014", "W002"], cache("dummy.DummyCache")),
+    (["E014", "W002"], cache("filebased.FileBasedCache", LOCATION="/tmp/unused")),
+    (["E015"], {"ROOT_URLCONF": NoUrls}),
+    (["W001"], {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, OURS, GZIP]}),
+    (["W003"], {"ROOT_URLCONF": UrlsByLanguage}),
+    (["W003"], {"ROOT_URLCONF": UrlsDeepByLanguage}),
+]
+
+
+def test_a_good_site_has_nothing_to_hear() -> None:
+    assert ids() == []
+
+
+@pytest.mark.parametrize(("expected", "changes"), TRIGGERS, ids=lambda value: str(value)[:60])
+def test_what_is_wrong_is_said(expected: list[str], changes: dict[str, Any]) -> None:
+    assert ids(**changes) == expected
+
+
+QUIET: list[dict[str, Any]] = [
+    entra(TENANT_ID="organizations", ALLOWED_TENANTS=[TENANT]),
+    {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, OURS]},
+    {"AUTHENTICATION_BACKENDS": ["django_entra_auth.backends.EntraBackend"]},
+    {"AUTHENTICATION_BACKENDS": ["nowhere.Backend", f"{__name__}.LinkingBackend"]},
+    {"CACHES": {"default": REDIS, "tokens": REDIS}, **entra(CACHE_ALIAS="tokens")},
+    cache("db.DatabaseCache", LOCATION="cache"),
+    {"atomic_requests": True},
+    {"CACHES": {"default": {**REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": False}}}},
+    {"CACHES": {"default": {**REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": False}}},
+     "DJANGO_REDIS_IGNORE_EXCEPTIONS": True},
+    {"ROOT_URLCONF": UrlsBesideLanguage},
+    {"MIDDLEWARE": [f"{__name__}.OwnSessionMiddleware", AUTHENTICATION, OURS]},
+    {"MIDDLEWARE": [SESSIONS, f"{__name__}.OwnAuthenticationMiddleware", OURS]},
+    {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, f"{__name__}.OwnEntraAuthMiddleware"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", QUIET, ids=lambda value: str(value)[:80])
+def test_what_is_right_is_not_complained_about(changes: dict[str, Any]) -> None:
+    assert ids(**changes) == []
+
+
+def test_the_emulator_is_refused_in_production_alone() -> None:
+    local = entra(**LOCAL, LOCAL_EMULATOR=True)
+    assert ids(deploy=False, **local) == []
+    (message,) = ours(**local)
+    assert message.level == Error("").level
+
+
+def test_a_cache_of_one_process_is_a_warning_until_production() -> None:
+    locmem = cache("locmem.LocMemCache")
+    (message,) = ours(deploy=False, **locmem)
+    assert (message.id, message.level) == ("django_entra_auth.W002", Warning("").level)
+
+
+def test_broken_settings_do_not_break_the_other_checks() -> None:
+    for raw in (None, 5, {}, {"CLIENT_ID": object()}):
+        assert set(ids(ENTRA_AUTH=raw)) <= {"E001", "E002"}
+
+
+def test_the_suggestion_reaches_the_developer() -> None:
+    (message,) = ours(**entra(CLIENT_SECRET="x"))
+    assert message.hint == "Did you mean CLIENT_CREDENTIAL?"
+
+
+@pytest.mark.parametrize(("expected", "changes"), TRIGGERS, ids=lambda value: str(value)[:60])
+def test_every_message_has_a_hint_and_the_level_of_its_id(
+    expected: list[str], changes: dict[str, Any]
+) -> None:
+    for message in ours(**changes):
+        assert message.hint
+        assert message.msg
+        is_error = message.level == Error("").level
+        assert str(message.id).startswith(
+            "django_entra_auth.E" if is_error else "django_entra_auth.W"
+        )
+
+
+def test_every_id_is_triggered_here_and_stands_for_one_text_in_the_code() -> None:
+    folder = Path(django_entra_auth.__file__).parent
+    code = (folder / "conf.py").read_text() + (folder / "checks.py").read_text()
+    written = set(re.findall(r'"([EW]\d{3})"', code))
+    assert written == {check for expected, _ in TRIGGERS for check in expected}
+    numbers = sorted(check for check in written if check.startswith("E"))
+    assert numbers == [f"E{number:03}" for number in range(1, len(numbers) + 1)]
+
+
+def test_every_check_function_is_registered() -> None:
+    registered = registry.registered_checks | registry.deployment_checks
+    written = {
+        function
+        for name, function in vars(checks).items()
+        if name.startswith("check_") and callable(function)
+    }
+    assert written <= registered
+    assert {checks.check_emulator, checks.check_cache_deploy} <= set(registry.deployment_checks)
+
+
+def test_the_settings_of_the_tests_themselves_are_sound() -> None:
+    found = run_checks()
+    ours_found = [str(message.id) for message in found if "django_entra_auth" in str(message.id)]
+    assert ours_found == ["django_entra_auth.W002"]
+    assert django_settings.ENTRA_AUTH
