@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from django_entra_auth.interaction.browser import drop_cookies
 from django_entra_auth.session import EntraSession, load_entra_session
+from django_entra_auth.sign_ins import follow_session_key
 
 
 class EntraAuthMiddleware:
@@ -34,16 +36,35 @@ class EntraAuthMiddleware:
         if self.is_async:
             return self._acall(request)
         _prepare(request)
-        return _finish(request, self.get_response(request))
+        response = self.get_response(request)
+        if sign_in_id := _find_moved_sign_in(request):
+            follow_session_key(sign_in_id, request.session)
+        return _finish(request, response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
         _prepare(request)
-        return _finish(request, await self.get_response(request))
+        response = await self.get_response(request)
+        if sign_in_id := _find_moved_sign_in(request):
+            await sync_to_async(follow_session_key)(sign_in_id, request.session)
+        return _finish(request, response)
 
 
 def _prepare(request: HttpRequest) -> None:
     request.entra = EntraSession(request)  # type: ignore[attr-defined]
     request.aentra = partial(load_entra_session, request)  # type: ignore[attr-defined]
+
+
+def _find_moved_sign_in(request: HttpRequest) -> str | None:
+    """The sign-in of a session that has got another key during this request.
+
+    A change of password, for example, cycles the key. Sessions nobody has looked at are left alone.
+    """
+    session = getattr(request, "session", None)
+    if session is None or not session.accessed:
+        return None
+    if session.session_key in {None, request.COOKIES.get(settings.SESSION_COOKIE_NAME)}:
+        return None
+    return EntraSession(request).sign_in_id
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import uuid
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError
 from django.utils import timezone
 
 from django_entra_auth import signals
@@ -19,6 +21,8 @@ from django_entra_auth.models import EntraIdentity, EntraSignIn
 from django_entra_auth.sealing import KeyRing, SealError
 
 SIGN_INS_PER_IDENTITY = 50
+
+logger = logging.getLogger(__name__)
 
 
 def new_sign_in_id() -> str:
@@ -54,6 +58,17 @@ def start(
         last_prompt=timezone.now(),
     )
     return row
+
+
+def follow_session_key(sign_in_id: str, session: SessionBase) -> None:
+    """Write the key a running session has changed to; without it nobody could end it."""
+    id_hash = hash_id(sign_in_id)
+    try:
+        EntraSignIn.objects.filter(id_hash=id_hash).update(
+            session_key=_seal_session_key(session, id_hash)
+        )
+    except DatabaseError:
+        logger.exception("A changed session key could not be written")
 
 
 def end(sign_in_id: str) -> None:

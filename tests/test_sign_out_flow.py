@@ -163,3 +163,15 @@ def test_signed_out_page_speaks_of_microsoft_only_after_its_sign_out(visitor):
     assert not stranger.context["provider_signed_out"]
     visitor.client.post("/auth/logout/")
     assert visitor.client.get("/auth/logout/").context["provider_signed_out"]
+
+
+@pytest.mark.parametrize("path", ["/cycle/", "/cycle-async/"])
+def test_front_channel_finds_a_session_whose_key_has_changed(visitor, path):
+    """A change of password cycles the key; the row follows."""
+    sid = visitor.client.session["_entra"]["claims"]["sid"]
+    before = visitor.client.session.session_key
+    assert visitor.client.get(path).status_code == 200
+    assert visitor.client.session.session_key != before
+    assert visitor.is_signed_in()
+    make_client().get("/auth/front-channel-logout", {"sid": sid})
+    assert not visitor.is_signed_in()

@@ -10,6 +10,8 @@ urlpatterns = [
     path("private-async/", views.private_async, name="private_async"),
     path("private-class/", views.Private.as_view(), name="private_class"),
     path("reports/", views.reports, name="reports"),
+    path("cycle/", views.cycle),
+    path("cycle-async/", views.cycle_async),
     path("whoami/", views.whoami, name="whoami"),
     path(
         "admin/login/",

@@ -40,3 +40,14 @@ def reports(request: HttpRequest) -> HttpResponse:
 @entra_login_required()
 def whoami(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"username": request.entra.account.username, "user": request.user.pk})
+
+
+def cycle(request: HttpRequest) -> HttpResponse:
+    """What a change of password does to a session."""
+    request.session.cycle_key()
+    return HttpResponse()
+
+
+async def cycle_async(request: HttpRequest) -> HttpResponse:
+    await request.session.acycle_key()
+    return HttpResponse()
