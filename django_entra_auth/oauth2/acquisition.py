@@ -82,10 +82,12 @@ class Acquirer:
         return self._present(token) if is_outage else result
 
     def peek(self, wanted: Wanted) -> Result | None:
-        """Return a kept token that is good, ``None`` when there is none."""
+        """Return a kept token that has not come to its end, ``None`` when there is none."""
         tokens = self._cache.load_tokens(wanted.holder, wanted.resource)
         token = None if wanted.must_be_new else self._choose(tokens, wanted)
-        return None if token is None else self._present(token)
+        if token is None or token.expires_at - self._clock() < SKEW:
+            return None
+        return self._present(token)
 
     def keep(self, wanted: Wanted, result: Mapping[str, Any]) -> None:
         """Keep the access token of a response; after a challenge it is the resource's only one."""

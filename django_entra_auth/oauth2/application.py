@@ -26,7 +26,7 @@ from .auth_code import (
 from .authority import parse_authority
 from .claims import check_capabilities, merge_claims
 from .credential import parse_credentials
-from .errors import ProtocolFailure, Result
+from .errors import ProtocolFailure, Result, with_classification
 from .http import BoundedHttpClient, HttpClient
 from .http_cache import ExpiringCache
 from .provider import Provider
@@ -228,12 +228,13 @@ class ConfidentialClientApplication:
         )
         if stored.refresh_token is None:
             return self._acquirer.peek(wanted)
-        return self._acquirer.acquire(
+        result = self._acquirer.acquire(
             wanted,
             lambda: refresh_account(
                 self._provider, self._cache, stored.home_account_id, names, claims
             ),
         )
+        return with_classification(result)
 
     acquire_token_silent_with_error = acquire_token_silent
 
@@ -252,7 +253,8 @@ class ConfidentialClientApplication:
         }
         holder = Holder("app", f"{self.client_id} {self.authority}")
         wanted = make_wanted(holder, names, claims=claims_challenge or None)
-        return self._acquirer.acquire(wanted, lambda: self._provider.request_tokens(grant))
+        result = self._acquirer.acquire(wanted, lambda: self._provider.request_tokens(grant))
+        return with_classification(result)
 
     def acquire_token_on_behalf_of(
         self, user_assertion: str, scopes: Iterable[str], *, claims_challenge: str | None = None

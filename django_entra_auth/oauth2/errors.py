@@ -23,6 +23,18 @@ _SECRET_MEMBERS: Final = frozenset(
 )
 
 
+# Sub-errors that MSAL knows but does not show: they are for the library, not for people.
+_NOT_SHOWN: Final = frozenset(
+    {
+        "bad_token",
+        "client_mismatch",
+        "device_authentication_failed",
+        "protection_policy_required",
+        "token_expired",
+    }
+)
+
+
 class ProtocolFailure(Exception):
     """Carries an error dictionary up to the public method that returns it."""
 
@@ -78,6 +90,14 @@ def with_category(result: Result) -> Result:
     """Return the error dictionary with ``category`` set from what it says."""
     result["category"] = classify(result).category
     return result
+
+
+def with_classification(result: Result) -> Result:
+    """Return a result with the ``classification`` that MSAL adds on its silent path."""
+    suberror = result.get("suberror")
+    if "error" not in result or not isinstance(suberror, str) or not suberror:
+        return result
+    return {**result, "classification": "" if suberror in _NOT_SHOWN else suberror}
 
 
 def _keep(result: Result, name: str, value: Any) -> None:

@@ -13,7 +13,11 @@ _PREFIX: Final = "entra-http:"
 
 @runtime_checkable
 class ExpiringCache(Protocol):
-    """A mapping that expires entries natively, as a Django cache does."""
+    """A cache that expires entries natively, as Django's do; values are made of JSON's types.
+
+    When its storage is out of reach it must not raise: to ask Entra once too often is better
+    than not to ask at all.
+    """
 
     def get(self, key: str) -> Any:
         """Return the value, ``None`` when there is none."""

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from .errors import ProtocolFailure, Result, make_error
 from .provider import Provider, refuse_id_token
 from .scopes import decorate_scopes
 from .token_cache import CachedAccount, TokenCache
-
-# Sub-errors that MSAL knows but does not show: they are for the library, not for people.
-_NOT_SHOWN: Final = frozenset(
-    {
-        "bad_token",
-        "client_mismatch",
-        "device_authentication_failed",
-        "protection_policy_required",
-        "token_expired",
-    }
-)
 
 
 def refresh_account(
@@ -49,7 +38,7 @@ def refresh_account(
     except ProtocolFailure as failure:
         if failure.result.get("suberror") == "bad_token":
             cache.update_refresh_token(home_account_id, account.refresh_token, None)
-        raise ProtocolFailure(_classify_as_msal(failure.result)) from None
+        raise
     if result.get("refresh_token"):
         cache.update_refresh_token(home_account_id, account.refresh_token, result["refresh_token"])
     return result
@@ -64,8 +53,3 @@ def _check_same_person(result: Mapping[str, Any], account: CachedAccount) -> Non
         raise refuse_id_token("tid")
     if claims["oid"] != account.object_id:
         raise refuse_id_token("oid")
-
-
-def _classify_as_msal(result: Mapping[str, Any]) -> Result:
-    suberror = result.get("suberror", "")
-    return {**result, "classification": "" if suberror in _NOT_SHOWN else suberror}

@@ -6,11 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
+from .errors import Result
 from .shared_calls import SharedCalls
 
-Result = dict[str, Any]
 MAX_PARTITIONS: Final = 10_000
 """Accounts, and as many other holders of tokens, that the cache in memory keeps."""
 

@@ -267,6 +267,11 @@ class TestFailures:
             "classification": "basic_action",
         }
 
+    def test_no_classification_without_a_suberror(self, app, account, clock, provider):
+        provider.answer_tokens(fail())
+        clock.move(4700)
+        assert "classification" not in app.acquire_token_silent(SCOPES, account)
+
     def test_classification_hides_what_is_not_for_people(self, app, account, clock, provider):
         provider.answer_tokens(fail(suberror="token_expired"))
         clock.move(4700)
@@ -277,9 +282,14 @@ class TestFailures:
         clock.move(4700)
         assert app.acquire_token_silent(SCOPES, account)["suberror"] == "bad_token"
         assert cache.load_account(account["home_account_id"]).refresh_token is None
-        clock.move(100)
         assert app.acquire_token_silent(SCOPES, account) is None
         assert asked() == 1
+
+    def test_bad_token_does_not_take_the_access_token(self, app, account, provider):
+        """What was issued stays good until its end, or until an API refuses it."""
+        provider.answer_tokens(fail(suberror="bad_token"))
+        assert "error" in app.acquire_token_silent(SCOPES, account, force_refresh=True)
+        assert app.acquire_token_silent(SCOPES, account)["token_source"] == "cache"
 
     @pytest.mark.parametrize("suberror", [None, "basic_action", "token_expired", "message_only"])
     def test_other_refusals_keep_it(self, app, account, clock, provider, cache, suberror):
