@@ -6,8 +6,13 @@ import threading
 
 from django.core.exceptions import ImproperlyConfigured
 
+from django_entra_auth.cache.http_cache import DjangoHTTPCache
 from django_entra_auth.conf import EntraSettings, get_settings
-from django_entra_auth.oauth2 import ConfidentialClientApplication, NullTokenCache
+from django_entra_auth.oauth2 import (
+    ConfidentialClientApplication,
+    NullTokenCache,
+    ThrottleLimits,
+)
 
 _lock = threading.Lock()
 _built: tuple[EntraSettings, ConfidentialClientApplication] | None = None
@@ -39,9 +44,15 @@ def _build_application(settings: EntraSettings) -> ConfidentialClientApplication
         client_credential=settings.client_credential,
         authority=settings.authority,
         token_cache=NullTokenCache(),
+        http_cache=DjangoHTTPCache(),
         client_capabilities=list(settings.client_capabilities),
         allow_loopback=settings.local_emulator,
         timeout=settings.http_timeout,
         proxies=settings.proxies,
         ca_bundle=settings.ca_bundle,
+        throttle_limits=ThrottleLimits(
+            default=settings.throttle_seconds,
+            maximum=settings.throttle_max_seconds,
+            rejection=settings.rejection_cache_seconds,
+        ),
     )

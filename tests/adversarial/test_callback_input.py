@@ -373,7 +373,7 @@ TROUBLE = {
 
 
 @pytest.mark.parametrize(("fault", "status"), TROUBLE.values(), ids=TROUBLE.keys())
-def test_trouble_at_the_token_endpoint(visitor, settings, fault, status):
+def test_trouble_at_the_token_endpoint(visitor, fault, status):
     answer = visitor.answer(visitor.begin("/private/?kept"))
     visitor.entra.faults.add("token", fault)
     response = visitor.deliver(answer)
@@ -382,7 +382,7 @@ def test_trouble_at_the_token_endpoint(visitor, settings, fault, status):
     if response.status_code == 503:
         assert int(response["Retry-After"]) > 0
     assert EntraSignIn.objects.count() == 0
-    settings.ENTRA_AUTH = {**settings.ENTRA_AUTH}  # a new application knows of no Retry-After
+    cache.clear()  # a Retry-After is over
     assert_arrives(visitor, response, "/private/?kept")
 
 
@@ -407,6 +407,7 @@ def test_hanging_entra_ends_within_the_timeouts(visitor, settings):
     for endpoint in ("discovery", "token"):
         visitor.entra.faults.clear()
         settings.ENTRA_AUTH = {**settings.ENTRA_AUTH}  # a new application: nothing is known yet
+        cache.clear()
         if endpoint == "token":
             answer = visitor.answer(visitor.begin())
         visitor.entra.faults.add(endpoint, Fault(hang=True), times=None)
@@ -489,7 +490,7 @@ def test_flood_of_anonymous_starts_writes_nothing(visitor):
     for _ in range(20):
         make_client().get("/auth/login/?next=/private/")
         make_client().get("/private/")
-    assert not cache._cache
+    assert {key.split(":")[4] for key in cache._cache} <= {"http"}  # Entra's own documents
     assert Session.objects.count() == 0
 
 

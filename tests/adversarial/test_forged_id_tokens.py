@@ -216,4 +216,4 @@ def test_refused_sign_in_leaves_nothing_but_counters_and_claims_in_the_cache(vis
     visitor.entra.mutate_id_token = FORGERIES["nonce wrong"]
     visitor.sign_in()
     kinds = {key.split(":")[4] for key in cache._cache}
-    assert kinds <= {"flow", "handle", "failures"}, kinds
+    assert kinds <= {"flow", "handle", "failures", "http"}, kinds
