@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import pickle
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 from django_entra_auth.cache.entries import Entries, build_key
@@ -34,6 +34,16 @@ class DjangoHTTPCache(MutableMapping[str, Any]):
             logger.warning("The cache is down: throttle state is not known")
             return default
         return default if kept is None else _unpack(kept)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """The values there are, in one round trip; none when the cache is down."""
+        names = {build_key("http", key): key for key in keys}
+        try:
+            kept = self._entries.load_many(list(names))
+        except TemporarilyUnavailable:
+            logger.warning("The cache is down: throttle state is not known")
+            return {}
+        return {key: _unpack(kept[name]) for name, key in names.items() if name in kept}
 
     def set(self, key: str, value: Any, timeout: float) -> None:
         """Keep a JSON value for `timeout` seconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 CAPACITY: Final = 1024
@@ -21,6 +21,9 @@ class ExpiringCache(Protocol):
 
     def get(self, key: str) -> Any:
         """Return the value, ``None`` when there is none."""
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values there are, in the order of ``keys``, asking the storage once."""
 
     def set(self, key: str, value: Any, timeout: float) -> None:
         """Keep the value for ``timeout`` seconds."""
@@ -46,6 +49,11 @@ class MappingCache:
         if not isinstance(entry, list) or self._clock() >= entry[0]:
             return None
         return entry[1]
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values there are whose time is not over, in the order of ``keys``."""
+        found = ((key, self.get(key)) for key in keys)
+        return {key: value for key, value in found if value is not None}
 
     def set(self, key: str, value: Any, timeout: float) -> None:
         """Keep the value for ``timeout`` seconds, in place of the one that ends first if full."""

@@ -9,10 +9,10 @@ from .answers import new_correlation_id
 from .authority import Authority
 from .credential import CredentialChain
 from .errors import ProtocolFailure, Result, make_error
-from .http import HttpClient
 from .id_token import SENTENCES, Check, Expectation, InvalidIdToken, validate_id_token
 from .keys import KeyStore
 from .metadata import MetadataStore, ProviderMetadata
+from .throttle import ThrottledHttpClient
 from .token_request import TokenEndpoint
 
 
@@ -27,7 +27,7 @@ class Provider:
         client_id: str,
         authority: Authority,
         credentials: CredentialChain,
-        http_client: HttpClient,
+        http_client: ThrottledHttpClient,
         *,
         clock: Callable[[], float],
     ) -> None:

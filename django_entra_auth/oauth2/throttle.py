@@ -95,19 +95,30 @@ class ThrottledHttpClient:
     ) -> HttpResponse:
         """Send a POST unless it has to wait; then return the kept answer, ``throttled``."""
         form: Form = data if isinstance(data, Mapping) else {"": repr(data)}
-        keys = _make_keys(url, params, form)
-        for key in keys.values():
-            kept = self._load(key)
-            if kept is not None:
-                return kept
-        response = copy_response(
-            self._client.post(url, params=params, data=data, headers=headers, **kwargs)
-        )
-        return self._keep_refusal(response, keys, form)
+
+        def send() -> tuple[HttpResponse, Form]:
+            response = self._client.post(url, params=params, data=data, headers=headers, **kwargs)
+            return copy_response(response), form
+
+        return self._answer(_make_keys(url, params, form), send)
+
+    def post_form(
+        self, url: str, form: Form, *, headers: Any, authenticate: Callable[[], Form]
+    ) -> HttpResponse:
+        """Send a form like ``post``; ``authenticate`` adds its fields only if it is really sent.
+
+        A client assertion need not be signed for an answer that is already here.
+        """
+
+        def send() -> tuple[HttpResponse, Form]:
+            whole = {**form, **authenticate()}
+            return copy_response(self._client.post(url, data=whole, headers=headers)), whole
+
+        return self._answer(_make_keys(url, None, form), send)
 
     def get(self, url: str, params: Any = None, headers: Any = None, **kwargs: Any) -> HttpResponse:
         """Return the kept answer of a GET, or a fresh one."""
-        key = _hash("GET", url, params)
+        key = _hash("GET", url, _order(params))
         kept = self._cache.get(key)
         if kept is not None and self._may_use(key, kept, headers):
             return self._reuse(kept)
@@ -130,18 +141,16 @@ class ThrottledHttpClient:
         if close is not None:
             close()
 
-    def _load(self, key: str) -> HttpResponse | None:
-        entry = self._cache.get(key)
-        wait = 0 if entry is None else entry["until"] - self._clock()
-        if wait <= 0:
-            return None
-        return HttpResponse(
-            entry["status"],
-            entry["text"],
-            {"retry-after": str(_round_up(wait))},
-            throttled=True,
-            retry_after=_round_up(wait),
-        )
+    def _answer(
+        self, keys: Mapping[Rule, str], send: Callable[[], tuple[HttpResponse, Form]]
+    ) -> HttpResponse:
+        kept = self._cache.get_many(tuple(keys.values()))
+        for entry in kept.values():
+            wait = entry["until"] - self._clock()
+            if wait > 0:
+                return _answer_again(entry, _round_up(wait))
+        response, form = send()
+        return response if response.throttled else self._keep_refusal(response, keys, form)
 
     def _keep_refusal(
         self, response: HttpResponse, keys: Mapping[Rule, str], form: Form
@@ -193,21 +202,29 @@ class ThrottledHttpClient:
 Rule = Literal["rejection", "shared", "account"]
 
 
+def _answer_again(entry: Mapping[str, Any], wait: int) -> HttpResponse:
+    headers = {"retry-after": str(wait)}
+    return HttpResponse(entry["status"], entry["text"], headers, throttled=True, retry_after=wait)
+
+
 def _make_keys(url: str, params: Any, form: Form) -> dict[Rule, str]:
     kind = "code" if form.get("grant_type") == "authorization_code" else "other"
     audience = (url, form.get("client_id"), form.get("scope"), kind)
     account = [form[name] for name in _ACCOUNT_FIELDS if form.get(name)]
     question = sorted((name, str(form[name])) for name in form if name not in _NOT_IN_KEY)
     return {
-        "rejection": _hash("400", url, params, question),
+        "rejection": _hash("400", url, _order(params), question),
         "shared": _hash("429", *audience),
         "account": _hash("account", *audience, account),
     }
 
 
 def _hash(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(repr(parts).encode(errors="replace")).hexdigest()
+
+
+def _order(params: Any) -> Any:
+    return sorted(params.items()) if isinstance(params, Mapping) else params
 
 
 def _choose_rule(response: HttpResponse, named: int | None, form: Form) -> Rule | None:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from .answers import describe_silence, make_headers, read_answer
 from .credential import ROLLOVER_NUMBERS, Credential, CredentialChain
 from .errors import ProtocolFailure, Result, make_error
-from .http import HttpClient, TransportError
+from .http import TransportError
+from .throttle import ThrottledHttpClient
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class TokenEndpoint:
     url: str
     client_id: str
     credentials: CredentialChain
-    http_client: HttpClient
+    http_client: ThrottledHttpClient
     clock: Callable[[], float]
 
     def request(self, grant: Mapping[str, str | None], *, correlation_id: str) -> Result:
@@ -50,13 +51,16 @@ class TokenEndpoint:
             "client_id": self.client_id,
             "client_info": "1",
             **{name: value for name, value in grant.items() if value is not None},
-            **credential.authenticate(
-                client_id=self.client_id, token_endpoint=self.url, now=self.clock()
-            ),
         }
+
+        def authenticate() -> Mapping[str, str]:
+            return credential.authenticate(
+                client_id=self.client_id, token_endpoint=self.url, now=self.clock()
+            )
+
         try:
-            response = self.http_client.post(
-                self.url, data=form, headers=make_headers(correlation_id)
+            response = self.http_client.post_form(
+                self.url, form, headers=make_headers(correlation_id), authenticate=authenticate
             )
         except TransportError as exc:
             result = describe_silence(exc, correlation_id)

@@ -29,6 +29,9 @@ class NativeCache:
         value, until = self.entries.get(key, (None, 0))
         return value if self.clock() < until else None
 
+    def get_many(self, keys):
+        return {key: self.get(key) for key in keys if self.get(key) is not None}
+
     def set(self, key, value, timeout):
         self.timeouts.append(timeout)
         self.entries[key] = (json.loads(json.dumps(value)), self.clock() + timeout)
@@ -498,3 +501,28 @@ class TestApplication:
         provider.publish()
         clock.move(61)
         assert "error" not in app.initiate_auth_code_flow([], "https://app.example/cb")
+
+
+def test_a_client_assertion_is_not_signed_for_a_kept_answer(client, server, url):
+    """Signing costs more than the whole rest of a throttled answer."""
+    signed = []
+
+    def authenticate():
+        signed.append(1)
+        return {"client_assertion": "signed"}
+
+    server.script("/token", Answer(429, "slow down", {"Retry-After": "30"}))
+    form = {"client_id": "c", "scope": "s", "grant_type": "client_credentials"}
+    for _ in range(3):
+        client.post_form(url, form, headers={}, authenticate=authenticate)
+    assert len(signed) == server.count("/token") == 1
+
+
+def test_an_answer_kept_by_an_inner_client_starts_no_new_time(client, server, url, clock):
+    outer = ThrottledHttpClient(client, clock=clock)
+    server.script("/token", Answer(400, {"error": "invalid_grant"}))
+    client.post(url, data=refresh())
+    assert outer.post(url, data=refresh()).throttled
+    clock.move(61)
+    assert not outer.post(url, data=refresh()).throttled
+    assert server.count("/token") == 2
