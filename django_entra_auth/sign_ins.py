@@ -71,6 +71,11 @@ def follow_session_key(sign_in_id: str, session: SessionBase) -> None:
         logger.exception("A changed session key could not be written")
 
 
+def is_alive(id_hash: str) -> bool:
+    """Whether a sign-in has neither been signed out nor ended from elsewhere."""
+    return bool(EntraSignIn.objects.filter(id_hash=id_hash).exists())
+
+
 def end(sign_in_id: str) -> None:
     """Forget a sign-in whose session is being ended by the caller."""
     EntraSignIn.objects.filter(id_hash=hash_id(sign_in_id)).delete()

@@ -36,9 +36,9 @@ from django_entra_auth.interaction.answer import (
 )
 from django_entra_auth.interaction.browser import (
     drop_marker,
-    has_marker,
     has_signed_out,
     has_signed_out_at_provider,
+    read_marker,
     set_marker,
     set_signed_out,
 )
@@ -106,10 +106,11 @@ def login(request: HttpRequest) -> HttpResponse:
 
 
 def _has_lost_session(request: HttpRequest) -> bool:
-    """A sign-in was completed within the minute, and nothing of its session came back."""
+    """A sign-in was completed within the minute and lives, and its session did not come back."""
     if request.user.is_authenticated or request.entra.sign_in_id:  # type: ignore[attr-defined]
         return False
-    return has_marker(request, get_settings())
+    id_hash = read_marker(request, get_settings())
+    return id_hash is not None and sign_ins.is_alive(id_hash)
 
 
 def _prompt_for_account(request: HttpRequest, next_url: str) -> HttpResponse:
@@ -218,8 +219,10 @@ def _complete(request: HttpRequest, answer: Answer) -> HttpResponse:
     if isinstance(outcome, sign_in.Restart):
         return pages.redirect_to_prompt(sign_in.start(request, outcome.next_url, attempt=1))
     response = pages.go_on(request, outcome.next_url)
-    if outcome.is_new:
-        set_marker(response, get_settings(), secure=outcome.secure)
+    sign_in_id = request.entra.sign_in_id  # type: ignore[attr-defined]
+    if outcome.is_new and sign_in_id:
+        id_hash = sign_ins.hash_id(sign_in_id)
+        set_marker(response, id_hash, get_settings(), secure=outcome.secure)
     return response
 
 

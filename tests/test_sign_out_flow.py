@@ -177,3 +177,29 @@ def test_front_channel_finds_a_session_whose_key_has_changed(visitor, path):
     assert visitor.is_signed_in()
     make_client().get("/auth/front-channel-logout", {"sid": sid})
     assert not visitor.is_signed_in()
+
+
+def test_sign_out_at_entra_within_the_minute_is_no_lost_cookie(visitor):
+    """The marker of a completed sign-in must not make an ended one look like a cookie problem."""
+    sid = visitor.client.session["_entra"]["claims"]["sid"]
+    make_client().get("/auth/front-channel-logout", {"sid": sid})
+    refused = visitor.client.get("/private/")
+    assert visitor.client.get(refused["Location"])["Location"].startswith(visitor.entra.origin)
+
+
+def test_session_that_ends_while_signing_in_again(visitor, monkeypatch):
+    from django.contrib.sessions.models import Session
+
+    from django_entra_auth.backends import EntraBackend
+
+    again = visitor.client.post("/auth/login/", {"account": "same", "next": "/private/"})
+    answer = visitor.answer(again.context["continue_url"])
+
+    def end_meanwhile(self, user, claims):
+        Session.objects.all().delete()
+
+    monkeypatch.setattr(EntraBackend, "update_user", end_meanwhile)
+    response = visitor.deliver(answer)
+    assert response.status_code == 400
+    assert "signed out in the meantime" in text_of(response)
+    assert not visitor.is_signed_in()

@@ -49,28 +49,29 @@ def set_browser(response: HttpResponseBase, browser: str, *, secure: bool) -> No
 
 def set_marker(
     response: HttpResponseBase,
+    id_hash: str,
     settings: EntraSettings,
     *,
     secure: bool,
     clock: Callable[[], float] = time.time,
 ) -> None:
-    """Note for a minute that a sign-in was just completed in this browser."""
-    sealed = KeyRing(settings, "marker").seal_json(int(clock()))
+    """Note for a minute which sign-in, by the hash of its id, was just completed here."""
+    sealed = KeyRing(settings, "marker").seal_json([int(clock()), id_hash])
     value = encode_text(sealed)
     _set_cookie(response, MARKER_COOKIE, value, secure=secure, max_age=MARKER_SECONDS)
     _delete_cookie(response, SIGN_OUT_COOKIE)
 
 
-def has_marker(
+def read_marker(
     request: HttpRequest, settings: EntraSettings, *, clock: Callable[[], float] = time.time
-) -> bool:
-    """Whether a sign-in was completed in this browser within the last minute."""
+) -> str | None:
+    """The hash of the id of the sign-in completed in this browser within the last minute."""
     try:
         sealed = decode_text(request.COOKIES.get(MARKER_COOKIE, ""))
-        age = clock() - int(KeyRing(settings, "marker").open_json(sealed))
+        issued_at, id_hash = KeyRing(settings, "marker").open_json(sealed)
     except SealError:
-        return False
-    return -MARKER_SECONDS <= age <= MARKER_SECONDS
+        return None
+    return str(id_hash) if abs(clock() - issued_at) <= MARKER_SECONDS else None
 
 
 def mark_signed_out(request: HttpRequest) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from django.contrib.auth import login
 from django.contrib.auth.signals import user_login_failed
+from django.contrib.sessions.backends.base import UpdateError
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 
@@ -118,6 +119,9 @@ def establish(request: HttpRequest, sign_in: ValidatedSignIn, backend: SignInBac
         with transaction.atomic():
             user = _authenticate(request, sign_in, backend)
             _write_session(request, user, sign_in)
+    except UpdateError as exc:  # signed out elsewhere in the meantime
+        request.session.flush()
+        raise SignInFailed("session_ended") from exc
     except DatabaseError:
         if not was_signed_in:
             request.session.flush()

@@ -17,6 +17,9 @@ from django_entra_auth.sign_ins import normalise_guid
 
 Text = str | Promise
 
+# Entra says access_denied both to "Cancel" and to "No": only the number tells them apart.
+DECLINED = 65004
+
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
 _BY_CATEGORY = {
@@ -82,6 +85,10 @@ FAILURES: Mapping[str, Failure] = {
     "code_rejected": Failure(
         400, _("This sign-in is no longer valid"),
         _("It was used before or took too long."), _AGAIN,
+    ),
+    "session_ended": Failure(
+        400, _("You were signed out in the meantime"),
+        _("Your session ended while you were signing in."), _AGAIN,
     ),
     "cancelled": Failure(
         403, _("You cancelled the sign-in"),
@@ -154,7 +161,10 @@ FAILURES: Mapping[str, Failure] = {
 
 def reason_for(result: Mapping[str, Any]) -> str:
     """The reason behind an error dict."""
-    return _BY_CATEGORY[classify(result).category]
+    found = classify(result)
+    if found.number == DECLINED and result.get("error_subcode") != "cancel":
+        return "consent_missing"
+    return _BY_CATEGORY[found.category]
 
 
 def get_failure(reason: str) -> Failure:
@@ -169,6 +179,8 @@ def build_details(failure: SignInFailed) -> list[tuple[Text, str]]:
     ids = [
         (_("Correlation ID"), normalise_guid(result.get("correlation_id"))),
         (_("Trace ID"), normalise_guid(result.get("trace_id"))),
+        (_("Tenant ID"), normalise_guid(result.get("tid"))),
+        (_("Object ID"), normalise_guid(result.get("oid"))),
     ]
     time = str(result.get("timestamp", ""))
     if not _TIMESTAMP.fullmatch(time):
