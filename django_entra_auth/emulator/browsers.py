@@ -1,5 +1,6 @@
 """Browser sessions of the local Entra: who is signed in where, and sign-ins under way."""
 
+import hmac
 import secrets
 import threading
 import uuid
@@ -94,6 +95,11 @@ class Browser:
             return None
         return pending
 
+    def adopt(self, pending: Pending) -> None:
+        """Take over a sign-in that was started before this browser kept its cookie."""
+        with self._lock:
+            self._pending[pending.pending_id] = pending
+
     def finish(self, pending: Pending) -> None:
         """Forget a sign-in that has been answered."""
         with self._lock:
@@ -110,6 +116,13 @@ class Browsers:
     def find(self, cookie: str) -> Browser | None:
         """The browser that holds `cookie`."""
         return self._browsers.get(cookie)
+
+    def find_by_csrf_token(self, token: str) -> Browser | None:
+        """The browser whose pages carry `token`."""
+        with self._lock:
+            known = list(self._browsers.values())
+        wanted = token.encode()
+        return next((b for b in known if hmac.compare_digest(b.csrf_token.encode(), wanted)), None)
 
     def create(self) -> tuple[str, Browser]:
         """A new browser and the cookie value it is known by."""

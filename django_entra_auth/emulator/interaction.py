@@ -67,20 +67,35 @@ def _username(state: State, pending: Pending) -> str:
 
 def press(state: State, request: Request, button: str) -> Response:
     """A button of a page was pressed; `button` is the last part of the form's address."""
-    browser = require_browser(state, request)
-    pending = browser.find_pending(request.form.get("flow", ""), state.clock())
+    browser, page_browser = _require_cookie(state, request), _require_page(state, request)
+    pending = page_browser.find_pending(request.form.get("flow", ""), state.clock())
     if pending is None:
         raise PageError(50089)
+    if page_browser is not browser:
+        # Two tabs opened at once: each got a cookie, and the browser kept the other one.
+        page_browser.finish(pending)
+        browser.adopt(pending)
     return _BUTTONS[button](state, request, browser, pending)
 
 
 def require_browser(state: State, request: Request) -> Browser:
     """The browser a page's form came from; a PageError for a forged or outdated form."""
+    browser = _require_cookie(state, request)
+    if _require_page(state, request) is not browser:
+        raise PageError(50089)
+    return browser
+
+
+def _require_cookie(state: State, request: Request) -> Browser:
     browser = state.browsers.find(request.cookies.get(state.cookie_name, ""))
     if browser is None:
         raise PageError(50089)
-    sent = request.form.get("csrf", "")
-    if not hmac.compare_digest(sent.encode(), browser.csrf_token.encode()):
+    return browser
+
+
+def _require_page(state: State, request: Request) -> Browser:
+    browser = state.browsers.find_by_csrf_token(request.form.get("csrf", ""))
+    if browser is None:
         raise PageError(50089)
     return browser
 
