@@ -1,0 +1,198 @@
+"""What the tests in a real browser share: a strict policy, the moves of a person, counting."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+
+from django_entra_auth.emulator import MFA_CODE
+
+POLICY = "default-src 'self'; form-action 'self'"
+TIMEOUT_MS = 15_000
+
+# Twenty tabs write at once: they queue for the file instead of failing.
+SQLITE_OPTIONS = {
+    "timeout": 20,
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF",
+}
+
+expect.set_options(timeout=TIMEOUT_MS)
+
+# For what does not depend on how Entra's answer travels.
+form_post_only = pytest.mark.parametrize("mode", ["form_post"])
+
+
+def strict_policy(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: a strict policy on every response, beside the one a view has set."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        own = response.get("Content-Security-Policy")
+        response["Content-Security-Policy"] = f"{own}, {POLICY}" if own else POLICY
+        return response
+
+    return middleware
+
+
+def with_middleware(settings: Any, name: str) -> list[str]:
+    """MIDDLEWARE with a middleware of this module as the outermost."""
+    return [f"{__name__}.{name}", *settings.MIDDLEWARE]
+
+
+@contextmanager
+def use_database(path: Path) -> Iterator[None]:
+    """Every thread works on the SQLite file `path`.
+
+    An in-memory database is one connection that all threads of the served site share, and two
+    requests at the same time then write into each other's transaction.
+    """
+    configured = connections.settings["default"]
+    before = {name: configured[name] for name in ("NAME", "OPTIONS")}
+    connection = connections["default"]
+    configured.update(NAME=str(path), OPTIONS=SQLITE_OPTIONS)
+    connections["default"] = connections.create_connection("default")
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        configured.update(before)
+        connections["default"] = connection
+
+
+def choose(page: Page, name: str) -> None:
+    """Press the button of a person on a page of Entra."""
+    page.get_by_role("button", name=re.compile(name)).click()
+
+
+def pass_mfa(page: Page, code: str = MFA_CODE) -> None:
+    """Type the one-time code and send it."""
+    page.get_by_label("One-time code").fill(code)
+    page.get_by_role("button", name="Verify").click()
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button or follow a link."""
+    page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).click()
+
+
+def expect_heading(page: Page, text: str | re.Pattern[str]) -> None:
+    """Wait until the page's main heading has this text."""
+    expect(page.get_by_role("heading", level=1)).to_have_text(text)
+
+
+def expect_private(page: Page, person: str, url: str | None = None) -> None:
+    """Wait until the page shows the private page of `person`, at `url` when it is given."""
+    expect_heading(page, f"Private of {person}@contoso.example")
+    if url is not None:
+        expect(page).to_have_url(url)
+
+
+def expect_entra(page: Page, entra: Any, heading: str = "Sign in") -> None:
+    """Wait until the page is one of Entra's, with this heading."""
+    expect(page).to_have_url(re.compile(re.escape(entra.origin)))
+    expect_heading(page, heading)
+
+
+def sign_in(page: Page, url: str, person: str = "Alice Adams") -> None:
+    """Open a protected page and sign in on the way; waits until the page is there."""
+    page.goto(url)
+    choose(page, person)
+    expect(page).to_have_url(url)
+
+
+def sign_out(page: Page, site: str, entra: Any) -> None:
+    """Sign out through the page; waits until the person is back from Entra's own sign-out."""
+    page.goto(f"{site}/auth/logout/")
+    press(page, "Sign out")
+    expect_signed_out(page, site, entra)
+
+
+def expect_signed_out(page: Page, site: str, entra: Any) -> None:
+    """Wait for the signed-out page, reached by way of Entra."""
+    expect(page.get_by_text("your browser was sent to Microsoft to sign out there too")).to_be_visible()
+    expect(page).to_have_url(f"{site}/auth/logout/")
+    expect_heading(page, "You are signed out")
+    assert any(one.path.endswith("/logout") for one in list(entra.requests))
+
+
+def count_prompts(entra: Any) -> int:
+    """How often a browser was sent to the authorize endpoint."""
+    return sum(one.path.endswith("/authorize") for one in list(entra.requests))
+
+
+def count_sign_ins(entra: Any) -> int:
+    """How often somebody gave a password."""
+    return sum(one.path == "/sign-in/password" for one in list(entra.requests))
+
+
+def watch_policy(context: BrowserContext) -> list[str]:
+    """A list that fills with what the console says about a violated policy."""
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
+            complaints.append(message.text)
+
+    context.on("console", listen)
+    return complaints
+
+
+DELIVER = """([method, url, fields]) => {
+  if (method === "GET") { location.href = url; return; }
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = url;
+  for (const [name, value] of Object.entries(fields)) {
+    const input = document.createElement("input");
+    input.type = "hidden";
+    input.name = name;
+    input.value = value;
+    form.append(input);
+  }
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+def deliver(page: Page, entra: Any, answer: Any) -> None:
+    """Bring an answer to the site from another site, as a link or a form there would."""
+    page.goto(entra.origin)
+    page.evaluate(DELIVER, [answer.method, answer.url, answer.fields])
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Writes no line per request."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+class HttpsServer(ThreadedWSGIServer):
+    """The project's WSGI application over TLS, on a free loopback port."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), QuietHandler)
+        self.base_environ["HTTPS"] = "on"
+        # The handshake is left to the connection's thread: idle connections must not block.
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.set_app(StaticFilesHandler(WSGIHandler()))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Browsers cut connections without a word."""
