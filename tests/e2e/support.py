@@ -124,7 +124,7 @@ def sign_out(page: Page, site: str, entra: Any) -> None:
 
 def expect_signed_out(page: Page, site: str, entra: Any) -> None:
     """Wait for the signed-out page, reached by way of Entra."""
-    expect(page.get_by_text("your browser was sent to Microsoft to sign out there too")).to_be_visible()
+    expect(page.get_by_text("your browser was sent to Microsoft")).to_be_visible()
     expect(page).to_have_url(f"{site}/auth/logout/")
     expect_heading(page, "You are signed out")
     assert any(one.path.endswith("/logout") for one in list(entra.requests))
