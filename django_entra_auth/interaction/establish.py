@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -16,13 +15,13 @@ from django.http import HttpRequest
 from django_entra_auth import sign_ins
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth.oauth2.accounts import read_home_account_id
 from django_entra_auth.provisioning import (
     SignInRefused,
     ValidatedSignIn,
     find_identity,
     is_guest,
 )
-from django_entra_auth.sealing import decode_text
 from django_entra_auth.session import SESSION_KEY, EntraSession, build_entry
 from django_entra_auth.sign_ins import normalise_guid
 
@@ -68,12 +67,10 @@ def validate_account(result: Mapping[str, Any], settings: EntraSettings) -> Vali
 
 def _home_account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
     """The id from the token response's `client_info`, else of the account in this tenant."""
-    try:
-        info = json.loads(decode_text(str(result.get("client_info", "")).strip().rstrip("=")))
-        uid, utid = normalise_guid(info["uid"]), normalise_guid(info["utid"])
-    except (ValueError, KeyError, TypeError):
-        uid = utid = None
-    return f"{uid}.{utid}" if uid and utid else f"{claims['oid']}.{claims['tid']}"
+    uid, _, utid = (read_home_account_id(result) or "").lower().partition(".")
+    if normalise_guid(uid) and normalise_guid(utid):
+        return f"{uid}.{utid}"
+    return f"{claims['oid']}.{claims['tid']}"
 
 
 def _is_tenant_allowed(tid: str, settings: EntraSettings) -> bool:
