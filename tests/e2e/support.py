@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
@@ -22,12 +19,6 @@ from django_entra_auth.emulator import MFA_CODE
 POLICY = "default-src 'self'; form-action 'self'"
 TIMEOUT_MS = 15_000
 
-# Twenty tabs write at once: they queue for the file instead of failing.
-SQLITE_OPTIONS = {
-    "timeout": 20,
-    "transaction_mode": "IMMEDIATE",
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF",
-}
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -52,26 +43,6 @@ def strict_policy(
 def with_middleware(settings: Any, name: str) -> list[str]:
     """MIDDLEWARE with a middleware of this module as the outermost."""
     return [f"{__name__}.{name}", *settings.MIDDLEWARE]
-
-
-@contextmanager
-def use_database(path: Path) -> Iterator[None]:
-    """Every thread works on the SQLite file `path`.
-
-    An in-memory database is one connection that all threads of the served site share, and two
-    requests at the same time then write into each other's transaction.
-    """
-    configured = connections.settings["default"]
-    before = {name: configured[name] for name in ("NAME", "OPTIONS")}
-    connection = connections["default"]
-    configured.update(NAME=str(path), OPTIONS=SQLITE_OPTIONS)
-    connections["default"] = connections.create_connection("default")
-    try:
-        yield
-    finally:
-        connections["default"].close()
-        configured.update(before)
-        connections["default"] = connection
 
 
 def choose(page: Page, name: str) -> None:

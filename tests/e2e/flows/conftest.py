@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, BrowserContext
 from django_entra_auth.conf import SETTING_FIELDS
 from django_entra_auth.emulator import Emulator
 from django_entra_auth.emulator.keys import write_tls_files
-from tests.e2e.support import TIMEOUT_MS, HttpsServer, use_database
+from tests.databases import use_database
+from tests.e2e.support import TIMEOUT_MS, HttpsServer
 
 
 @pytest.fixture(scope="session")
