@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.http import HttpRequest
+
+from django_entra_auth import sign_ins
+from django_entra_auth.cache.single_flight import share_call
+from django_entra_auth.client import get_application
+from django_entra_auth.exceptions import TemporarilyUnavailable
+from django_entra_auth.oauth2.errors import make_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,6 +84,53 @@ class EntraSession:
             home_account_id=self._entry["home"],
             username=claims.get("preferred_username", ""),
         )
+
+    def acquire_token_silent(
+        self,
+        scopes: Sequence[str],
+        *,
+        claims_challenge: str | None = None,
+        force_refresh: bool = False,
+    ) -> dict[str, Any] | None:
+        """A token for an API, without asking the person; a dict as MSAL returns it.
+
+        At most one cache read while a good token is there, none while this process has read it
+        within LOCAL_COPY_SECONDS. `claims_challenge` is JSON text. None when there is nothing to
+        work with: not signed in through Entra, or the tokens were evicted. An outage of the cache
+        is an error dict, `temporarily_unavailable`.
+        """
+        entry = self._entry
+        if entry is None or not self._is_authenticated:
+            return None
+        application = get_application().bind(sign_ins.open_token_cache(entry["id"]))
+        try:
+            return application.acquire_token_silent(
+                list(scopes),
+                {"home_account_id": entry["home"]},
+                claims_challenge=claims_challenge,
+                force_refresh=force_refresh,
+            )
+        except TemporarilyUnavailable:
+            text = "The cache that holds the tokens cannot be asked."
+            return make_error("temporarily_unavailable", text)
+
+    async def aacquire_token_silent(
+        self,
+        scopes: Sequence[str],
+        *,
+        claims_challenge: str | None = None,
+        force_refresh: bool = False,
+    ) -> dict[str, Any] | None:
+        """`acquire_token_silent` for async views; tasks that ask the same share one call."""
+
+        async def acquire() -> dict[str, Any] | None:
+            return await sync_to_async(self.acquire_token_silent, thread_sensitive=False)(
+                scopes, claims_challenge=claims_challenge, force_refresh=force_refresh
+            )
+
+        key = (self.sign_in_id, tuple(scopes), claims_challenge, force_refresh)
+        result = await share_call(key, acquire)
+        return None if result is None else dict(result)
 
     @property
     def sign_in_id(self) -> str | None:

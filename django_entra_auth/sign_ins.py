@@ -16,13 +16,28 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from django_entra_auth import signals
+from django_entra_auth.cache.token_cache import SignInTokenCache
 from django_entra_auth.conf import get_settings
+from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.models import EntraIdentity, EntraSignIn
 from django_entra_auth.sealing import KeyRing, SealError
 
 SIGN_INS_PER_IDENTITY = 50
 
 logger = logging.getLogger(__name__)
+
+
+def open_token_cache(sign_in_id: str) -> SignInTokenCache:
+    """The tokens of a sign-in."""
+    return SignInTokenCache(hash_id(sign_in_id), get_settings())
+
+
+def drop_tokens(id_hash: str) -> None:
+    """A sign-out does not wait for the cache: what cannot be deleted ends by itself."""
+    try:
+        SignInTokenCache(id_hash, get_settings()).delete_account("")
+    except TemporarilyUnavailable:
+        logger.warning("The cache is down: tokens of an ended sign-in stay until they expire")
 
 
 def new_sign_in_id() -> str:
@@ -77,8 +92,10 @@ def is_alive(id_hash: str) -> bool:
 
 
 def end(sign_in_id: str) -> None:
-    """Forget a sign-in whose session is being ended by the caller."""
-    EntraSignIn.objects.filter(id_hash=hash_id(sign_in_id)).delete()
+    """Forget a sign-in whose session is being ended by the caller, and its tokens."""
+    id_hash = hash_id(sign_in_id)
+    drop_tokens(id_hash)
+    EntraSignIn.objects.filter(id_hash=id_hash).delete()
 
 
 def end_from_elsewhere(sid: str, *, issuer: str | None = None) -> int:
@@ -93,6 +110,7 @@ def end_from_elsewhere(sid: str, *, issuer: str | None = None) -> int:
         rows = rows.filter(issuer=issuer)
     ended = list(rows)
     for row in ended:
+        drop_tokens(row.id_hash)
         _delete_session(row)
         row.delete()
         signals.signed_out.send_robust(
@@ -112,9 +130,9 @@ def normalise_guid(value: object) -> str | None:
 def _forget_oldest(identity: EntraIdentity) -> None:
     """Rows of sessions that expired unseen must not pile up."""
     rows = EntraSignIn.objects.filter(identity=identity).order_by("-created")
-    stale = list(rows.values_list("pk", flat=True)[SIGN_INS_PER_IDENTITY - 1 :])
-    if stale:
-        EntraSignIn.objects.filter(pk__in=stale).delete()
+    for row in list(rows[SIGN_INS_PER_IDENTITY - 1 :]):
+        drop_tokens(row.id_hash)
+        row.delete()
 
 
 def _seal_session_key(session: SessionBase, id_hash: str) -> bytes:

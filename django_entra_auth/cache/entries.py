@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,17 @@ from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.sealing import KeyRing, SealError
 
 KEY_PREFIX = "entra:1"
+# What Django's backends raise for an entry that was damaged in their storage.
+UNREADABLE = (
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)
 
 
 def build_key(kind: str, *parts: str) -> str:
@@ -37,7 +49,10 @@ class Entries:
     def load(self, key: str) -> Any | None:
         """The value, or None."""
         with _outage_is_told():
-            sealed = self._cache.get(key)
+            try:
+                sealed = self._cache.get(key)
+            except UNREADABLE:
+                return None
         return self._open(key, sealed)
 
     def load_many(self, keys: list[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from django.contrib.auth import login
@@ -109,13 +109,26 @@ def _mismatch(request: HttpRequest, sign_in: ValidatedSignIn) -> AccountMismatch
     )
 
 
-def establish(request: HttpRequest, sign_in: ValidatedSignIn, backend: SignInBackend) -> Any:
-    """User, session and sign-in row together, or nothing at all. Returns the user."""
+def establish(
+    request: HttpRequest,
+    sign_in: ValidatedSignIn,
+    backend: SignInBackend,
+    *,
+    keep_tokens: Callable[[str], None],
+) -> Any:
+    """User, tokens, session and sign-in row together, or nothing at all. Returns the user.
+
+    `keep_tokens` gets the new sign-in id; it may raise TemporarilyUnavailable.
+    """
     was_signed_in = EntraSession(request).is_signed_in
+    sign_in_id, replaced = sign_ins.new_sign_in_id(), EntraSession(request).sign_in_id
+    is_done = False
     try:
         with transaction.atomic():
             user = _authenticate(request, sign_in, backend)
-            _write_session(request, user, sign_in)
+            keep_tokens(sign_in_id)
+            _write_session(request, user, sign_in, sign_in_id)
+        is_done = True
     except UpdateError as exc:  # signed out elsewhere in the meantime
         request.session.flush()
         raise SignInFailed("session_ended") from exc
@@ -123,6 +136,11 @@ def establish(request: HttpRequest, sign_in: ValidatedSignIn, backend: SignInBac
         if not was_signed_in:
             request.session.flush()
         raise
+    finally:
+        # Of two sign-ins one is over now: the new one, or the one it took the place of.
+        over = replaced if is_done else sign_in_id
+        if over:
+            sign_ins.drop_tokens(sign_ins.hash_id(over))
     return user
 
 
@@ -140,14 +158,15 @@ def _authenticate(request: HttpRequest, sign_in: ValidatedSignIn, backend: SignI
     return user
 
 
-def _write_session(request: HttpRequest, user: Any, sign_in: ValidatedSignIn) -> None:
+def _write_session(
+    request: HttpRequest, user: Any, sign_in: ValidatedSignIn, sign_in_id: str
+) -> None:
     """Rotate the session for a first sign-in; a second prompt keeps session key and CSRF secret."""
     current = EntraSession(request)
     replaces = current.sign_in_id
     backend_path = user.backend
     if not current.is_signed_in:
         login(request, user, backend=backend_path)
-    sign_in_id = sign_ins.new_sign_in_id()
     request.session[SESSION_KEY] = build_entry(
         sign_in.claims,
         sign_in_id=sign_in_id,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-from django_entra_auth import signals
+from django_entra_auth import sign_ins, signals
 from django_entra_auth.cache.entries import Entries, build_key
 from django_entra_auth.client import get_application
 from django_entra_auth.conf import EntraSettings, get_settings
@@ -154,7 +155,7 @@ def _complete(
     result = _redeem(request, answer, sealed, browser, entries)
     sign_in = validate_account(result, settings)
     require_expected(request, sign_in, sealed.flow.expected)
-    user = establish(request, sign_in, backend)
+    user = establish(request, sign_in, backend, keep_tokens=partial(_keep_tokens, result))
     signals.signed_in.send_robust(
         type(backend),
         request=request,
@@ -200,6 +201,11 @@ def _redeem(
         count_failed_redemption(request, browser, entries)
         raise SignInFailed(_reason_of_redemption(result), result=result)
     return result
+
+
+def _keep_tokens(result: dict[str, Any], sign_in_id: str) -> None:
+    application = get_application().bind(sign_ins.open_token_cache(sign_in_id))
+    application.keep_sign_in(result, [*get_settings().scopes, *SIGN_IN_SCOPES])
 
 
 def _reason_of_redemption(result: Mapping[str, Any]) -> str:

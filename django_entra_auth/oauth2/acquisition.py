@@ -61,6 +61,18 @@ class Acquirer:
         self._cache = cache
         self._clock = clock
 
+    def find_ready(self, wanted: Wanted) -> Result | None:
+        """Return a kept token that needs no thought: far from its end, not due for renewal."""
+        if wanted.must_be_new:
+            return None
+        token = self._choose(self._cache.peek_tokens(wanted.holder, wanted.resource), wanted)
+        now = self._clock()
+        if token is None or token.expires_at - now < SKEW:
+            return None
+        if token.refresh_at is not None and now >= token.refresh_at:
+            return None
+        return self._present(token)
+
     def acquire(self, wanted: Wanted, fetch: Callable[[], Result]) -> Result:
         """Return a kept token while it is good, else what ``fetch`` gets.
 

@@ -217,16 +217,16 @@ class ConfidentialClientApplication:
         """
         names = sorted(set(decorate_scopes(scopes)) - RESERVED_SCOPES)
         claims = self._merge(claims_challenge)
-        stored = self._cache.load_account(_read_id(account)) if account else None
-        if stored is None:
+        if not account:
             return None
-        wanted = make_wanted(
-            Holder("account", stored.home_account_id),
-            names,
-            claims=claims_challenge or None,
-            force=force_refresh,
-        )
-        if stored.refresh_token is None:
+        holder = Holder("account", _read_id(account))
+        wanted = make_wanted(holder, names, claims=claims_challenge or None, force=force_refresh)
+        # The tokens of an account that is gone are gone too, so they may be looked at first.
+        ready = self._acquirer.find_ready(wanted)
+        if ready is not None:
+            return ready
+        stored = self._cache.load_account(holder.id)
+        if stored is None or stored.refresh_token is None:
             return self._acquirer.peek(wanted)
         result = self._acquirer.acquire(
             wanted,
@@ -276,6 +276,14 @@ class ConfidentialClientApplication:
         bare = sorted(set(names) - RESERVED_SCOPES)
         wanted = make_wanted(holder, bare, claims=claims_challenge or None)
         return self._acquirer.acquire(wanted, lambda: self._provider.request_tokens(grant))
+
+    def keep_sign_in(self, result: Result, scopes: Iterable[str]) -> None:
+        """Keep what ``acquire_token_by_auth_code_flow`` returned to an application without a cache.
+
+        For callers who decide between redeeming a code and keeping its tokens whether the
+        person may come in at all. ``scopes`` are those of the flow.
+        """
+        self._keep_sign_in(result, sorted(set(scopes) - RESERVED_SCOPES), None)
 
     def get_accounts(self, username: str | None = None) -> list[dict[str, str]]:
         """Return the accounts in the token cache, those of ``username`` if given."""

@@ -61,6 +61,9 @@ class TokenCache(Protocol):
     that was under way during a sign-out must not bring anything back.
     """
 
+    def peek_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:
+        """Return the tokens of a resource, perhaps as they were some seconds ago."""
+
     def load_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:
         """Return the tokens of a resource, newest first."""
 
@@ -103,6 +106,10 @@ class MemoryTokenCache:
         self._accounts: OrderedDict[str, CachedAccount] = OrderedDict()
         self._tokens: OrderedDict[Holder, dict[str, tuple[CachedToken, ...]]] = OrderedDict()
         self._flights: SharedCalls[Result] = SharedCalls()
+
+    def peek_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:
+        """Return the tokens of a resource."""
+        return self.load_tokens(holder, resource)
 
     def load_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:
         """Return the tokens of a resource, newest first."""
@@ -161,6 +168,10 @@ class MemoryTokenCache:
 
 class NullTokenCache:
     """A token cache that keeps nothing, for an application that only signs people in."""
+
+    def peek_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:
+        """Return none."""
+        return ()
 
     def load_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:
         """Return none."""

@@ -1,0 +1,126 @@
+"""One call for many callers, in this process and in all others."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django_entra_auth.cache.entries import Entries, build_key
+from django_entra_auth.oauth2.errors import make_error
+from django_entra_auth.oauth2.shared_calls import SharedCalls
+
+LOCK_SECONDS = 30  # longer than any one call to Entra may take
+OUTCOME_SECONDS = 10
+FIRST_POLL_SECONDS = 0.01
+LONGEST_POLL_SECONDS = 0.1
+
+Outcome = dict[str, Any]
+
+# The callers of this process wait for each other here, and only one of them asks the cache.
+_here: SharedCalls[Outcome] = SharedCalls()
+
+_TAKEN: Outcome = {}  # stands for the outcome of a call that runs in another process
+
+
+# Tasks of one event loop that ask the same; without it they queue for a few threads and the last
+# would ask Entra again when the first has long had its answer.
+_tasks: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, dict[Hashable, asyncio.Task[Outcome | None]]
+] = WeakKeyDictionary()
+
+
+async def share_call(
+    key: Hashable, call: Callable[[], Coroutine[Any, Any, Outcome | None]]
+) -> Outcome | None:
+    """What `call` returns, run once for all tasks of this event loop that ask meanwhile.
+
+    It goes on when a caller is cancelled: others may be waiting for it.
+    """
+    running = _tasks.setdefault(asyncio.get_running_loop(), {})
+    task = running.get(key)
+    if task is None:
+        task = running[key] = asyncio.get_running_loop().create_task(call())
+        task.add_done_callback(lambda _done: running.pop(key, None))
+    return await asyncio.shield(task)
+
+
+class SingleFlight:
+    """Locks by the cache's atomic `add`; who comes second gets the first one's outcome.
+
+    A holder that dies is waited for until its lock expires. `scope` keeps the keys of different
+    sign-ins apart.
+    """
+
+    def __init__(
+        self, entries: Entries, scope: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Take the locks in the cache behind `entries`."""
+        self._entries = entries
+        self._scope = scope
+        self._sleep = sleep
+
+    def run(self, key: str, call: Callable[[], Outcome]) -> Outcome:
+        """What `call` returns, or what the call already running anywhere returns."""
+        outcome = _TAKEN
+        # Who has joined a caller that would not wait has to wait for the other process itself.
+        while outcome is _TAKEN:
+            outcome = _here.run(f"{self._scope}:{key}", lambda: self._run_shared(key, call))
+        return dict(outcome)
+
+    def run_unless_running(self, key: str, call: Callable[[], Outcome]) -> Outcome | None:
+        """What `call` returns, None at once while such a call is running anywhere."""
+
+        def attempt() -> Outcome:
+            owner = self._acquire(key)
+            return _TAKEN if owner is None else self._lead(key, owner, call)
+
+        outcome = _here.run_unless_running(f"{self._scope}:{key}", attempt)
+        return None if outcome is None or outcome is _TAKEN else dict(outcome)
+
+    def _run_shared(self, key: str, call: Callable[[], Outcome]) -> Outcome:
+        deadline = time.monotonic() + 2 * LOCK_SECONDS
+        while time.monotonic() < deadline:
+            owner = self._acquire(key)
+            if owner is not None:
+                return self._lead(key, owner, call)
+            outcome = self._follow(key, deadline)
+            if outcome is not None:
+                return outcome
+        text = "The sign-in service could not be asked: another worker took too long."
+        return make_error("temporarily_unavailable", text)
+
+    def _acquire(self, key: str) -> str | None:
+        owner = secrets.token_urlsafe(16)
+        return owner if self._entries.add(self._lock_key(key), owner, LOCK_SECONDS) else None
+
+    def _lead(self, key: str, owner: str, call: Callable[[], Outcome]) -> Outcome:
+        try:
+            outcome = call()
+            self._entries.save(build_key("outcome", owner), outcome, OUTCOME_SECONDS)
+        finally:
+            # Only one's own lock: after a stall it may be somebody else's.
+            if self._entries.load(self._lock_key(key)) == owner:
+                self._entries.delete(self._lock_key(key))
+        return outcome
+
+    def _follow(self, key: str, deadline: float) -> Outcome | None:
+        """The outcome of whoever holds the lock; None once the lock is gone without one."""
+        owner = self._entries.load(self._lock_key(key))
+        pause = FIRST_POLL_SECONDS
+        while owner is not None and time.monotonic() < deadline:
+            self._sleep(pause)
+            pause = min(2 * pause, LONGEST_POLL_SECONDS)
+            lock_key, outcome_key = self._lock_key(key), build_key("outcome", owner)
+            found = self._entries.load_many([lock_key, outcome_key])
+            if outcome_key in found:
+                return dict(found[outcome_key])
+            if found.get(lock_key) != owner:
+                return None
+        return None
+
+    def _lock_key(self, key: str) -> str:
+        return build_key("lock", self._scope, key)

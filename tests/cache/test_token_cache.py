@@ -1,0 +1,377 @@
+"""One sign-in's tokens in Redis: what is kept, for how long, and that an end is an end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.test import override_settings
+
+from django_entra_auth.cache.entries import Entries
+from django_entra_auth.cache.token_cache import LocalCopies, SignInTokenCache, local_copies
+from django_entra_auth.conf import get_settings
+from django_entra_auth.exceptions import TemporarilyUnavailable
+from django_entra_auth.oauth2.token_cache import CachedAccount, CachedToken, Holder
+
+REDIS = "django.core.cache.backends.redis.RedisCache"
+WAIT_SECONDS = 20
+ME = Holder("account", "uid.utid")
+ACCOUNT = CachedAccount("uid.utid", "utid", "oid", "alice@contoso.example", "host", "rt-one")
+
+
+@pytest.fixture(autouse=True)
+def redis(settings: Any, redis_url: str) -> Iterator[Any]:
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
+    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
+    local_copies.clear()
+    yield store
+    store.flushdb()
+    local_copies.clear()
+
+
+@pytest.fixture
+def cache() -> SignInTokenCache:
+    return open_cache()
+
+
+def open_cache(id_hash: str = "hash-one", *, with_account: bool = True) -> SignInTokenCache:
+    cache = SignInTokenCache(id_hash, get_settings())
+    if with_account:
+        cache.save_account(ACCOUNT)
+    return cache
+
+
+def make_token(text: str = "at", *, seconds: float = 3600) -> CachedToken:
+    now = time.time()
+    return CachedToken(text, frozenset({"user.read"}), now + seconds, now + seconds / 2)
+
+
+def keys_of(redis: Any, kind: str) -> list[bytes]:
+    return sorted(redis.keys(f"*entra:1:{kind}:*"))
+
+
+def test_tokens_come_back_as_they_were(cache: SignInTokenCache) -> None:
+    tokens = (make_token("one"), make_token("two"))
+    cache.save_tokens(ME, "graph", tokens)
+    assert cache.load_tokens(ME, "graph") == tokens
+    assert cache.load_tokens(ME, "other") == ()
+    assert SignInTokenCache("hash-one", get_settings()).load_tokens(ME, "graph") == tokens
+
+
+def test_the_account_comes_back_and_is_the_only_one(cache: SignInTokenCache) -> None:
+    assert cache.load_account("uid.utid") == ACCOUNT
+    assert cache.list_accounts() == [ACCOUNT]
+    assert open_cache("hash-two", with_account=False).list_accounts() == []
+
+
+def test_another_sign_in_of_the_same_person_sees_nothing(cache: SignInTokenCache) -> None:
+    cache.save_tokens(ME, "graph", (make_token(),))
+    other = open_cache("hash-two")
+    assert other.load_tokens(ME, "graph") == other.peek_tokens(ME, "graph") == ()
+    other.delete_account("")
+    assert cache.load_tokens(ME, "graph")
+
+
+def test_entries_end_with_the_longest_token_in_them(cache: SignInTokenCache, redis: Any) -> None:
+    cache.save_tokens(ME, "graph", (make_token(seconds=50), make_token(seconds=500)))
+    (key,) = keys_of(redis, "tokens")
+    assert 490 < redis.ttl(key) <= 500
+    cache.save_tokens(ME, "other", (make_token(seconds=-1),))
+    assert keys_of(redis, "tokens") == [key]
+
+
+def test_the_account_lives_as_long_as_a_session(settings: Any, redis: Any) -> None:
+    settings.SESSION_COOKIE_AGE = 700
+    open_cache()
+    (key,) = keys_of(redis, "account")
+    assert 690 < redis.ttl(key) <= 700
+
+
+def test_no_tokens_is_no_entry(cache: SignInTokenCache, redis: Any) -> None:
+    cache.save_tokens(ME, "graph", (make_token(),))
+    cache.save_tokens(ME, "graph", ())
+    assert keys_of(redis, "tokens") == []
+
+
+def test_without_an_account_nothing_is_kept(redis: Any) -> None:
+    cache = open_cache(with_account=False)
+    cache.save_tokens(ME, "graph", (make_token(),))
+    cache.update_refresh_token("uid.utid", "rt-one", "rt-two")
+    assert redis.keys("*") == []
+
+
+@pytest.mark.parametrize(
+    ("used", "new", "kept"),
+    [
+        ("rt-one", "rt-two", "rt-two"),
+        ("rt-zero", "rt-two", "rt-two"),
+        ("rt-one", None, None),
+        ("rt-zero", None, "rt-one"),
+    ],
+)
+def test_refresh_tokens_are_replaced_and_dropped(
+    cache: SignInTokenCache, used: str, new: str | None, kept: str | None
+) -> None:
+    cache.update_refresh_token("uid.utid", used, new)
+    account = cache.load_account("")
+    assert account is not None
+    assert account.refresh_token == kept
+
+
+class TestLocalCopies:
+    def test_a_copy_serves_within_its_time(
+        self, cache: SignInTokenCache, redis: Any, settings: Any
+    ) -> None:
+        tokens = (make_token(),)
+        cache.save_tokens(ME, "graph", tokens)
+        assert cache.peek_tokens(ME, "graph") == tokens
+        redis.flushdb()
+        assert cache.peek_tokens(ME, "graph") == tokens
+        assert cache.load_tokens(ME, "graph") == ()
+
+    def test_zero_seconds_turn_it_off(self, settings: Any, redis: Any) -> None:
+        settings.ENTRA_AUTH = {**settings.ENTRA_AUTH, "LOCAL_COPY_SECONDS": 0}
+        cache = open_cache()
+        cache.save_tokens(ME, "graph", (make_token(),))
+        assert cache.peek_tokens(ME, "graph")
+        redis.flushdb()
+        assert cache.peek_tokens(ME, "graph") == ()
+
+    def test_it_ends_with_its_time(self) -> None:
+        now = [100.0]
+        copies = LocalCopies(clock=lambda: now[0])
+        copies.put("a", (make_token(),), drops=copies.drops)
+        now[0] += 14.9
+        assert copies.get("a", 15)
+        now[0] += 0.1
+        assert copies.get("a", 15) is None
+
+    def test_the_least_recently_used_goes_first(self) -> None:
+        copies = LocalCopies(maximum=2)
+        for key in ("a", "b"):
+            copies.put(key, (), drops=copies.drops)
+        assert copies.get("a", 15) == ()
+        copies.put("c", (), drops=copies.drops)
+        assert [copies.get(key, 15) for key in ("a", "b", "c")] == [(), None, ()]
+
+    def test_threads_may_use_it_at_once(self) -> None:
+        copies = LocalCopies(maximum=5)
+        start = threading.Barrier(8)
+
+        def work(number: int) -> None:
+            start.wait(WAIT_SECONDS)
+            for step in range(500):
+                copies.put(str((number + step) % 9), (), drops=copies.drops)
+                copies.get(str(step % 9), 15)
+                copies.drop(str(step % 7))
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+        assert sum(copies.get(str(number), 15) is not None for number in range(9)) <= 5
+
+    def test_what_is_written_replaces_the_copy(self, cache: SignInTokenCache) -> None:
+        one, two = make_token("one"), make_token("two")
+        cache.save_tokens(ME, "graph", (one,))
+        assert cache.peek_tokens(ME, "graph") == (one,)
+        cache.save_tokens(ME, "graph", (two,))
+        assert cache.peek_tokens(ME, "graph") == (two,)
+
+    def test_a_reader_overtaken_by_a_writer_keeps_no_old_copy(
+        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, two = make_token("one"), make_token("two")
+        cache.save_tokens(ME, "graph", (one,))
+        hook(monkeypatch, "load", lambda key: cache.save_tokens(ME, "graph", (two,)), "tokens")
+        assert cache.load_tokens(ME, "graph") == (one,)
+        assert cache.peek_tokens(ME, "graph") == (two,)
+
+    @pytest.mark.parametrize("tokens", [(), (make_token("two"),)])
+    def test_a_reader_just_before_a_write_leaves_no_old_copy(
+        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch, tokens: Any
+    ) -> None:
+        cache.save_tokens(ME, "graph", (make_token("one"),))
+        read = lambda key: cache.peek_tokens(ME, "graph")  # noqa: E731
+        method = "save" if tokens else "delete"
+        hook(monkeypatch, method, read, "tokens", before=True)
+        cache.save_tokens(ME, "graph", tokens)
+        assert cache.peek_tokens(ME, "graph") == tokens
+
+    def test_a_reader_just_before_the_end_leaves_no_copy(
+        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cache.save_tokens(ME, "graph", (make_token("one"),))
+        read = lambda key: cache.peek_tokens(ME, "graph")  # noqa: E731
+        hook(monkeypatch, "delete", read, "tokens", before=True)
+        cache.delete_account("")
+        assert cache.peek_tokens(ME, "graph") == ()
+
+
+def hook(
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    act: Callable[[str], object],
+    kind: str,
+    *,
+    before: bool = False,
+) -> None:
+    """Let something happen right after (or before) the next `method` on a key of this kind."""
+    original = getattr(Entries, method)
+    done = []
+
+    def hooked(self: Entries, key: str, *args: Any) -> Any:
+        is_meant = f":{kind}:" in key and not done
+        if is_meant and before:
+            done.append(key)
+            act(key)
+        result = original(self, key, *args)
+        if is_meant and not before:
+            done.append(key)
+            act(key)
+        return result
+
+    monkeypatch.setattr(Entries, method, hooked)
+
+
+class TestEnd:
+    def test_everything_goes_and_the_copies_too(self, cache: SignInTokenCache, redis: Any) -> None:
+        for resource in ("graph", "api://other"):
+            cache.save_tokens(ME, resource, (make_token(),))
+            assert cache.peek_tokens(ME, resource)
+        cache.delete_account("whatever")
+        assert keys_of(redis, "tokens") == keys_of(redis, "account") == []
+        assert cache.load_account("") is None
+        for resource in ("graph", "api://other"):
+            assert cache.peek_tokens(ME, resource) == ()
+
+    def test_a_tombstone_stays_for_as_long_as_a_writer_may_take(
+        self, cache: SignInTokenCache, redis: Any
+    ) -> None:
+        from django_entra_auth.cache.single_flight import LOCK_SECONDS
+
+        cache.delete_account("")
+        (key,) = keys_of(redis, "ended")
+        assert redis.ttl(key) > 2 * LOCK_SECONDS + sum(get_settings().http_timeout) * 2
+
+    def test_nothing_is_written_after_it(self, cache: SignInTokenCache, redis: Any) -> None:
+        cache.delete_account("")
+        cache.save_account(ACCOUNT)
+        cache.save_tokens(ME, "graph", (make_token(),))
+        cache.update_refresh_token("", "rt-one", "rt-two")
+        assert keys_of(redis, "tokens") == keys_of(redis, "account") == []
+
+    @pytest.mark.parametrize("before", [True, False])
+    @pytest.mark.parametrize(
+        ("method", "kind"),
+        [
+            ("load", "account"),
+            ("load", "ended"),
+            ("save", "account"),
+            ("save", "tokens"),
+            ("add", "resource"),
+        ],
+    )
+    @pytest.mark.parametrize("write", ["tokens", "refresh_token"])
+    def test_a_writer_under_way_revives_nothing(
+        self,
+        cache: SignInTokenCache,
+        redis: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        method: str,
+        kind: str,
+        before: bool,
+        write: str,
+    ) -> None:
+        """The end comes before and after each step of the writer."""
+        if kind in {"tokens": {"account"}, "refresh_token": {"tokens", "resource"}}[write] and (
+            method != "load"
+        ):
+            return  # this writer does not take that step
+        hook(monkeypatch, method, lambda key: cache.delete_account(""), kind, before=before)
+        if write == "tokens":
+            cache.save_tokens(ME, "graph", (make_token(),))
+        else:
+            cache.update_refresh_token("", "rt-one", "rt-two")
+        assert keys_of(redis, "tokens") == keys_of(redis, "account") == []
+        assert keys_of(redis, "resource") == []
+        assert keys_of(redis, "ended")
+
+    @pytest.mark.parametrize("before", [True, False])
+    @pytest.mark.parametrize("method", ["load", "add"])
+    def test_two_resources_kept_at_once_both_go(
+        self,
+        cache: SignInTokenCache,
+        redis: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        method: str,
+        before: bool,
+    ) -> None:
+        """A second worker keeps another resource's token around a step of the first."""
+        other = SignInTokenCache("hash-one", get_settings())
+        keep = lambda key: other.save_tokens(ME, "api://two", (make_token(),))  # noqa: E731
+        hook(monkeypatch, method, keep, "resource", before=before)
+        cache.save_tokens(ME, "api://one", (make_token(),))
+        assert len(keys_of(redis, "tokens")) == 2
+        cache.delete_account("")
+        assert keys_of(redis, "tokens") == []
+
+    def test_a_new_refresh_token_survives_another_resource(
+        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A second worker renews while the first one notes a resource."""
+        other = SignInTokenCache("hash-one", get_settings())
+        renew = lambda key: other.update_refresh_token("", "rt-one", "rt-two")  # noqa: E731
+        hook(monkeypatch, "load", renew, "account")
+        cache.save_tokens(ME, "api://one", (make_token(),))
+        account = cache.load_account("")
+        assert account is not None
+        assert account.refresh_token == "rt-two"
+
+    def test_a_lost_account_takes_its_tokens_along(
+        self, cache: SignInTokenCache, redis: Any
+    ) -> None:
+        """Redis evicted the entry that names the resources; the sign-out comes later."""
+        cache.save_tokens(ME, "graph", (make_token(),))
+        cache.peek_tokens(ME, "graph")
+        (key,) = keys_of(redis, "account")
+        redis.delete(key)
+        cache.delete_account("")
+        assert keys_of(redis, "tokens") == []
+        assert cache.peek_tokens(ME, "graph") == ()
+
+
+def test_an_outage_is_told_by_every_method() -> None:
+    down = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1/0"}}
+    with override_settings(CACHES=down):
+        cache = open_cache(with_account=False)
+        calls: list[Callable[[], object]] = [
+            lambda: cache.load_tokens(ME, "graph"),
+            lambda: cache.peek_tokens(ME, "graph"),
+            lambda: cache.save_tokens(ME, "graph", (make_token(),)),
+            lambda: cache.save_tokens(ME, "graph", ()),
+            lambda: cache.load_account(""),
+            lambda: cache.list_accounts(),
+            lambda: cache.save_account(ACCOUNT),
+            lambda: cache.update_refresh_token("", "rt-one", None),
+            lambda: cache.delete_account(""),
+            lambda: cache.single_flight("key", dict),
+        ]
+        for call in calls:
+            with pytest.raises(TemporarilyUnavailable):
+                call()
+
+
+def test_nothing_is_readable_in_key_or_value(redis: Any) -> None:
+    cache = open_cache("find-me-hash")
+    cache.save_tokens(ME, "api://find-me", (make_token("find-me-token"),))
+    cache.update_refresh_token("", "rt-one", "find-me-refresh")
+    keys = redis.keys("*")
+    wire = b"".join([*keys, *(redis.get(key) for key in keys)])
+    for secret in (b"find-me", b"rt-one", b"alice", b"uid.utid"):
+        assert secret not in wire
