@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.cache import cache
 from django.test import Client
 
 from django_entra_auth.models import EntraIdentity, EntraSignIn
@@ -244,3 +245,13 @@ def test_callback_location_holds_no_code(entra, entra_settings):
     assert answer.fields["code"] not in response["Location"]
     assert response["Referrer-Policy"] == "no-referrer"
     assert not response.cookies
+
+
+def test_a_refused_sign_in_touches_no_tokens(visitor):
+    """Nothing was kept, so there is nothing to end, and no tombstone to leave."""
+    visitor.sign_in()
+    get_user_model().objects.update(is_active=False)
+    cache.clear()
+    assert Visitor(visitor.entra).sign_in().status_code == 403
+    kinds = {key.split(":")[4] for key in cache._cache}
+    assert kinds <= {"flow", "handle", "http"}, kinds

@@ -49,16 +49,16 @@ class Entries:
     def load(self, key: str) -> Any | None:
         """The value, or None."""
         with _outage_is_told():
-            try:
-                sealed = self._cache.get(key)
-            except UNREADABLE:
-                return None
+            sealed = self._get(key)
         return self._open(key, sealed)
 
     def load_many(self, keys: list[str]) -> dict[str, Any]:
         """The values there are, in one round trip."""
         with _outage_is_told():
-            sealed = self._cache.get_many(keys)
+            try:
+                sealed = self._cache.get_many(keys)
+            except UNREADABLE:  # one of them is damaged: the others are still good
+                sealed = {key: self._get(key) for key in keys}
         opened = {key: self._open(key, sealed[key]) for key in keys if key in sealed}
         return {key: value for key, value in opened.items() if value is not None}
 
@@ -97,6 +97,12 @@ class Entries:
                     self._cache.incr(key)
                 except ValueError:  # it expired in between
                     self._cache.add(key, 1, timeout)
+
+    def _get(self, key: str) -> object:
+        try:
+            return self._cache.get(key)
+        except UNREADABLE:
+            return None
 
     def _open(self, key: str, sealed: object) -> Any | None:
         try:

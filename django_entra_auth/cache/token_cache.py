@@ -158,9 +158,9 @@ class SignInTokenCache:
         """End: a tombstone first, then everything that is there."""
         self._entries.save(self._ended_key, 1, TOMBSTONE_SECONDS)
         holder = Holder("account", home_account_id)
-        for number, resource in enumerate(self._load_resources()):
+        for slot_key, resource in self._load_resources().items():
             self._entries.delete(self._token_key(holder, resource))
-            self._entries.delete(self._slot_key(number))
+            self._entries.delete(slot_key)
         self._entries.delete(self._account_key)
         local_copies.drop_sign_in(self._id_hash)
 
@@ -190,9 +190,9 @@ class SignInTokenCache:
     def _save_account(self, account: dict[str, Any]) -> None:
         self._save(self._account_key, account, django_settings.SESSION_COOKIE_AGE)
 
-    def _load_resources(self) -> list[str]:
-        found = self._entries.load_many([self._slot_key(n) for n in range(RESOURCES)])
-        return [str(resource) for resource in found.values()]
+    def _load_resources(self) -> dict[str, str]:
+        """The resources by the key of their slot."""
+        return self._entries.load_many([self._slot_key(n) for n in range(RESOURCES)])
 
     def _remember_resource(self, resource: str) -> bool:
         """Note what a sign-out has to delete; False without an account, or with no room left.

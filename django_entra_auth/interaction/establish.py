@@ -122,13 +122,14 @@ def establish(
     """
     was_signed_in = EntraSession(request).is_signed_in
     sign_in_id, replaced = sign_ins.new_sign_in_id(), EntraSession(request).sign_in_id
-    is_done = False
+    over = None
     try:
         with transaction.atomic():
             user = _authenticate(request, sign_in, backend)
+            over = sign_in_id
             keep_tokens(sign_in_id)
             _write_session(request, user, sign_in, sign_in_id)
-        is_done = True
+        over = replaced
     except UpdateError as exc:  # signed out elsewhere in the meantime
         request.session.flush()
         raise SignInFailed("session_ended") from exc
@@ -137,8 +138,7 @@ def establish(
             request.session.flush()
         raise
     finally:
-        # Of two sign-ins one is over now: the new one, or the one it took the place of.
-        over = replaced if is_done else sign_in_id
+        # The new sign-in if it failed half-way, else the one it took the place of.
         if over:
             sign_ins.drop_tokens(sign_ins.hash_id(over))
     return user

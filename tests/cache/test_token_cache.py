@@ -12,7 +12,7 @@ import pytest
 from django.core.cache import caches
 from django.test import override_settings
 
-from django_entra_auth.cache.entries import Entries
+from django_entra_auth.cache.entries import Entries, build_key
 from django_entra_auth.cache.token_cache import LocalCopies, SignInTokenCache, local_copies
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
@@ -375,3 +375,19 @@ def test_nothing_is_readable_in_key_or_value(redis: Any) -> None:
     wire = b"".join([*keys, *(redis.get(key) for key in keys)])
     for secret in (b"find-me", b"rt-one", b"alice", b"uid.utid"):
         assert secret not in wire
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"stump", None])
+def test_a_slot_that_is_lost_keeps_no_other_from_going(
+    cache: SignInTokenCache, redis: Any, spoilt: bytes | None
+) -> None:
+    """Redis damaged or evicted one slot; the others name what a sign-out has to delete."""
+    for resource in ("api://one", "api://two"):
+        cache.save_tokens(ME, resource, (make_token(),))
+    keys = keys_of(redis, "resource")
+    assert len(keys) == 2
+    first = f":1:{build_key('resource', 'hash-one', '0')}".encode()
+    redis.delete(first) if spoilt is None else redis.set(first, spoilt)
+    cache.delete_account("")
+    assert len(keys_of(redis, "tokens")) == 1  # the one that nothing names any more
+    assert [key for key in keys_of(redis, "resource") if key != first] == []

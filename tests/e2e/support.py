@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.http import HttpRequest, HttpResponse
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+from demo_project.middleware import content_security_policy
 from django_entra_auth.emulator import MFA_CODE
 
-POLICY = "default-src 'self'; form-action 'self'"
 TIMEOUT_MS = 15_000
+strict_policy = content_security_policy
 
 
 expect.set_options(timeout=TIMEOUT_MS)
 
 # For what does not depend on how Entra's answer travels.
 form_post_only = pytest.mark.parametrize("mode", ["form_post"])
-
-
-def strict_policy(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: a strict policy on every response, beside the one a view has set."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        own = response.get("Content-Security-Policy")
-        response["Content-Security-Policy"] = f"{own}, {POLICY}" if own else POLICY
-        return response
-
-    return middleware
 
 
 def with_middleware(settings: Any, name: str) -> list[str]:

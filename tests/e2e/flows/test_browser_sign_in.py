@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from demo_project.middleware import POLICY
 from tests.e2e.support import (
-    POLICY,
     TIMEOUT_MS,
     choose,
     count_prompts,
