@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .emulator import Emulator
     from .faults import Fault
     from .messages import RecordedRequest
+    from .policies import Policy
     from .server import PortTakenError
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "EmulatorPage",
     "Fault",
     "Person",
+    "Policy",
     "PortTakenError",
     "RecordedRequest",
 ]
@@ -52,6 +54,7 @@ _HOMES = {
     "EmulatorPage": "driver",
     "Fault": "faults",
     "Person": "directory",
+    "Policy": "policies",
     "PortTakenError": "server",
     "RecordedRequest": "messages",
 }

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from .directory import Application, Segment
-from .errors import EntraError, PageError
+from .errors import EntraError, PageError, make_stamp
 from .messages import Request
 from .scopes import parse_scopes
 
+AdminConsent = Literal["v1", "v2"]
 ResponseMode = Literal["query", "fragment", "form_post"]
 _RESPONSE_MODES = ("query", "fragment", "form_post")
 _PROMPTS = ("login", "none", "consent", "select_account", "create")
@@ -26,10 +27,19 @@ class Reply:
     response_mode: ResponseMode
     state: str | None = field(default=None, repr=False)
 
+    @property
+    def address(self) -> tuple[str, str]:
+        """The part that is the same for all requests of a client."""
+        return self.redirect_uri, self.response_mode
+
 
 @dataclass(frozen=True)
 class AuthorizationRequest:
-    """A valid authorize request; `max_age` in seconds, `claims` decoded."""
+    """A valid authorize request; `max_age` in seconds, `claims` decoded.
+
+    `contexts` were asked for in the ID token, `access_contexts` in the access token. A request
+    for an administrator's consent is one too, of the version `admin_consent`.
+    """
 
     application: Application
     segment: Segment
@@ -44,8 +54,27 @@ class AuthorizationRequest:
     sid: str = ""
     max_age: int | None = None
     contexts: frozenset[str] = frozenset()
+    access_contexts: frozenset[str] = frozenset()
     client_info: bool = False
     correlation_id: str = ""
+    admin_consent: AdminConsent | None = None
+
+    @property
+    def all_contexts(self) -> frozenset[str]:
+        """The authentication contexts asked for, whichever token they are for."""
+        return self.contexts | self.access_contexts
+
+    @property
+    def loop_key(self) -> tuple[object, ...]:
+        """Equal for requests that count as the same one when loops are looked for."""
+        hints = (self.login_hint, self.sid, self.domain_hint)
+        return (
+            self.application.client_id,
+            self.segment.key,
+            self.reply.address,
+            self.scopes,
+            hints,
+        )
 
 
 def require_application(
@@ -112,6 +141,7 @@ def parse_authorization_request(
         raise EntraError(90004, "A parameter was sent twice.")
     _require_response_type(parameters)
     challenge, method = _parse_challenge(parameters)
+    claims = parse_claims(parameters.get("claims", ""))
     if parameters.get("sid") and parameters.get("login_hint"):
         raise EntraError(90005)
     return AuthorizationRequest(
@@ -127,8 +157,10 @@ def parse_authorization_request(
         domain_hint=parameters.get("domain_hint", ""),
         sid=parameters.get("sid", ""),
         max_age=_parse_max_age(parameters),
-        contexts=requested_contexts(parse_claims(parameters.get("claims", "")), "id_token"),
+        contexts=requested_contexts(claims, "id_token"),
+        access_contexts=requested_contexts(claims, "access_token"),
         client_info=parameters.get("client_info") == "1",
+        correlation_id=make_stamp(request, 0).correlation_id,
     )
 
 

@@ -4,7 +4,8 @@ import hmac
 import secrets
 import threading
 import uuid
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from .authorization_request import AuthorizationRequest
@@ -14,6 +15,8 @@ from .grants import SignInFacts
 PENDING_SECONDS = 3600
 _MAX_BROWSERS = 10_000
 _MAX_PENDING = 50
+_LOOP_REQUESTS = 15
+_LOOP_SECONDS = 300
 
 
 def _guid() -> str:
@@ -32,10 +35,12 @@ class Session:
     mfa_at: float | None = None
     contexts: set[str] = field(default_factory=set)
     client_ids: set[str] = field(default_factory=set)
+    completed: set[int] = field(default_factory=set)
 
-    def facts(self) -> SignInFacts:
-        """What tokens of this session may say about it."""
-        return SignInFacts(self.sid, self.auth_time, frozenset(self.contexts))
+    @property
+    def is_revoked(self) -> bool:
+        """Whether an administrator ended it."""
+        return self.revocations != self.person.revocations
 
 
 @dataclass(eq=False)
@@ -55,13 +60,41 @@ class Browser:
 
     def __init__(self) -> None:
         self.csrf_token = secrets.token_urlsafe(32)
+        self.is_device_registered = False
         self._lock = threading.Lock()
         self._sessions: list[Session] = []
         self._pending: OrderedDict[str, Pending] = OrderedDict()
+        self._silent: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def facts(self, session: Session) -> SignInFacts:
+        """What tokens of `session` may say about it, as of now."""
+        return SignInFacts(
+            session.sid,
+            session.auth_time,
+            frozenset(session.contexts),
+            mfa_at=session.mfa_at,
+            is_device_registered=self.is_device_registered,
+            completed=frozenset(session.completed),
+        )
+
+    def is_looping(self, request: AuthorizationRequest, now: float) -> bool:
+        """Whether this silent sign-in is the fifteenth of its kind within five minutes."""
+        key = request.loop_key
+        with self._lock:
+            times = self._silent.setdefault(key, deque())
+            self._silent.move_to_end(key)
+            if len(self._silent) > _MAX_PENDING:
+                self._silent.popitem(last=False)
+            while times and now - times[0] >= _LOOP_SECONDS:
+                times.popleft()
+            if len(times) >= _LOOP_REQUESTS - 1:
+                return True
+            times.append(now)
+            return False
 
     def sessions(self) -> list[Session]:
         """Everybody signed in here, except whom an administrator signed out."""
-        return [s for s in self._sessions if s.revocations == s.person.revocations]
+        return [s for s in self._sessions if not s.is_revoked]
 
     def sign_in(self, person: Person, now: float) -> Session:
         """`person` gave credentials: their session, the old one renewed when there is one."""

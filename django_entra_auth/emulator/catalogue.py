@@ -28,16 +28,29 @@ CATALOGUE: dict[int, Definition] = {
     50058: Definition("login_required", "Nobody is signed in, and no page may be shown."),
     50076: Definition("invalid_grant", "Multi-factor authentication is required.", "basic_action"),
     50089: Definition("invalid_request", "The sign-in page was open for too long. Start again."),
+    50105: Definition("invalid_grant", "The person is not assigned to the application."),
     50126: Definition("invalid_grant", "The user name or the password is wrong."),
+    50142: Definition("invalid_grant", "A policy requires the password to be changed."),
     50148: Definition("invalid_grant", "The code verifier is missing or does not fit."),
     50149: Definition("invalid_request", "The code challenge method is not supported."),
+    50158: Definition("invalid_grant", "An external challenge is pending: terms of use."),
     50173: Definition(
         "invalid_grant", "The grant was revoked; a new sign-in is needed.", "bad_token"
     ),
     50194: Definition("invalid_request", "The application belongs to one tenant only."),
+    50196: Definition("invalid_grant", "The same request came too often: a loop was detected."),
+    53000: Definition(
+        "invalid_grant", "A policy requires a compliant device.", "additional_action"
+    ),
     53003: Definition(
         "invalid_grant", "A Conditional Access policy blocks access.", "message_only"
     ),
+    53005: Definition(
+        "unauthorized_client",
+        "A policy requires an application protected by Intune.",
+        "protection_policy_required",
+    ),
+    53011: Definition("invalid_grant", "A policy blocks access because of a risk.", "message_only"),
     54005: Definition("invalid_grant", "The authorization code was already redeemed."),
     65001: Definition(
         "invalid_grant", "Consent to these permissions is missing.", "consent_required"
@@ -49,6 +62,10 @@ CATALOGUE: dict[int, Definition] = {
     70007: Definition("invalid_request", "The response mode is not supported."),
     70008: Definition("invalid_grant", "The authorization code or refresh token has expired."),
     70011: Definition("invalid_scope", "The scope is not valid."),
+    70043: Definition(
+        "invalid_grant", "The sign-in is older than a policy allows.", "token_expired"
+    ),
+    70044: Definition("interaction_required", "The session is older than a policy allows."),
     500113: Definition("invalid_request", "No reply address is registered for the application."),
     500121: Definition("invalid_grant", "The multi-factor authentication failed."),
     500341: Definition("invalid_grant", "The account was deleted from the tenant."),
@@ -74,6 +91,9 @@ CATALOGUE: dict[int, Definition] = {
     90023: Definition("invalid_request", "A parameter has a value that is not supported."),
     900144: Definition("invalid_request", "A required parameter is missing."),
     900561: Definition("invalid_request", "The endpoint accepts only POST requests."),
+    90094: Definition(
+        "consent_required", "Only an administrator can give this consent.", "consent_required"
+    ),
     90100: Definition("invalid_request", "A parameter is empty or not valid."),
     9001023: Definition(
         "invalid_request", "The grant type needs a tenant, not common or organizations."

@@ -63,6 +63,8 @@ def describe(entra: Emulator) -> str:
         f"  authority      {entra.authority}",
         f"  client id      {entra.client_id}",
         f"  client secret  {entra.client_secret}",
+        f"  graph          {entra.origin}/v1.0",
+        f"  control page   {entra.origin}/control",
     ]
     if entra.ca_bundle:
         lines.append(f"  CA bundle      {entra.ca_bundle}")

@@ -21,6 +21,9 @@ from .constants import (
     TENANT_DOMAINS,
     TENANT_ID,
 )
+from .scopes import RESERVED, resource_of
+
+EVERYTHING = "*"  # an administrator's consent to all that the application was registered with
 
 Audience = Literal["tenant", "organizations", "common", "consumers"]
 
@@ -63,7 +66,8 @@ class Segment:
 class Person:
     """Somebody who can sign in; change attributes at any time, the next token follows.
 
-    A guest is a person whose home tenant is another one than `tid`.
+    A guest is a person whose home tenant is another one than `tid`. `is_admin` lets them consent
+    for everybody of that tenant.
     """
 
     username: str
@@ -78,12 +82,14 @@ class Person:
     country: str | None = None
     enabled: bool = True
     mfa_required: bool = False
+    is_admin: bool = False
     roles: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     extra_claims: dict[str, object] = field(default_factory=dict)
     about: str = ""
     tokens_valid_from: float = 0.0
     revocations: int = 0
+    revoked_at: float | None = None
 
     def __post_init__(self) -> None:
         self.home_tid = self.home_tid or self.tid
@@ -113,6 +119,11 @@ class Account:
         """Whether the account lives in another tenant than the person's home."""
         return self.tid != self.person.home_tid
 
+    @property
+    def is_admin(self) -> bool:
+        """Whether they may consent for everybody of the tenant."""
+        return self.person.is_admin and self.tid == self.person.tid
+
 
 @dataclass(eq=False)
 class Application:
@@ -131,12 +142,25 @@ class Application:
     home_tid: str = TENANT_ID
     require_consent: bool = False
     consents: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    tenant_consents: dict[str, set[str]] = field(default_factory=dict)
 
     def has_consent(self, account: "Account", scopes: Iterable[str]) -> bool:
         """Whether `account` (or an administrator, by switching consent off) allows `scopes`."""
-        if not self.require_consent:
-            return True
-        return set(scopes) <= self.consents.get((account.tid, account.oid), set())
+        return not self.require_consent or self.is_consented(account, scopes)
+
+    def is_consented(self, account: "Account", scopes: Iterable[str]) -> bool:
+        """Whether `account` or their administrator gave consent to each of `scopes`."""
+        own = self.consents.get((account.tid, account.oid), set())
+        return self.is_consented_for_all(account, set(scopes) - own)
+
+    def is_consented_for_all(self, account: "Account", scopes: Iterable[str]) -> bool:
+        """Whether an administrator gave consent to each of `scopes` for the account's tenant."""
+        given = self.tenant_consents.get(account.tid, set())
+        return all(_is_covered(scope, given) for scope in scopes)
+
+    def give_consent_for_all(self, tid: str, scopes: Iterable[str]) -> None:
+        """Remember that an administrator allows `scopes` to everybody in the tenant `tid`."""
+        self.tenant_consents.setdefault(tid, set()).update(scopes)
 
     def give_consent(self, account: "Account", scopes: Iterable[str]) -> None:
         """Remember that `account` allows `scopes`."""
@@ -146,6 +170,15 @@ class Application:
         """Whether `uri` is registered (also the rule for post-logout URIs)."""
         wanted = _comparable(uri)
         return wanted is not None and wanted in map(_comparable, self.redirect_uris)
+
+
+def _is_covered(scope: str, given: set[str]) -> bool:
+    if scope in given or EVERYTHING in given:
+        return True
+    if scope in RESERVED:
+        return bool(given)
+    defaults = {resource_of(other) for other in given if other.endswith(".default")}
+    return resource_of(scope) in defaults
 
 
 def _comparable(uri: str) -> tuple[str, ...] | None:
@@ -220,6 +253,7 @@ def default_people() -> dict[str, Person]:
         _person(5, "Erin Evans", contoso, "app role Admin", roles=["Admin"]),
         _person(6, "Frank Fisher", contoso, "member of 250 groups", groups=group_ids(250)),
         _person(107, "Grace Green", fabrikam, "of another tenant", tid=FABRIKAM_TENANT_ID),
+        _person(7, "Heidi Hall", contoso, "administrator, may consent for all", is_admin=True),
     )
     return {person.username.partition("@")[0]: person for person in people}
 

@@ -1,6 +1,6 @@
 """Walking the sign-in pages over HTTP, as a browser without scripts would."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -15,6 +15,7 @@ from .directory import Person
 _MAX_PAGES = 10
 _TIMEOUT_SECONDS = 30
 _WRONG_MFA_CODE = "000000"
+_NEW_PASSWORD = "correct-horse-2"  # noqa: S105 - typed on the page that asks for a new one
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Page(HTMLParser):
         self.forms: dict[str, Form] = {}
         self.iframes: list[str] = []
         self.continue_url = ""
+        self.username = ""
         self.error_number = 0
         self.error_text = ""
         self._form: Form | None = None
@@ -79,6 +81,8 @@ class Page(HTMLParser):
         if "data-error-number" in values:
             self.error_number = int(values["data-error-number"])
             self._in_error = tag
+        if "data-username" in values:
+            self.username = values["data-username"]
         if tag == "a" and values.get("id") == "continue":
             self.continue_url = values.get("href", "")
 
@@ -97,12 +101,15 @@ class Page(HTMLParser):
 
 @dataclass(frozen=True)
 class Wishes:
-    """How the person behaves."""
+    """How the person behaves: which pages they complete, and whether they cancel at once."""
 
     person: Person
-    mfa: bool
-    consent: bool
-    cancel: bool
+    mfa: bool = True
+    consent: bool = True
+    device: bool = True
+    terms: bool = True
+    password_change: bool = True
+    cancel: bool = False
 
 
 @contextmanager
@@ -117,17 +124,9 @@ def _session(browser: requests.Session | None, ca_bundle: str | None) -> Iterato
 
 
 def walk_sign_in(
-    auth_uri: str,
-    person: Person,
-    *,
-    ca_bundle: str | None,
-    mfa: bool,
-    consent: bool,
-    cancel: bool,
-    browser: requests.Session | None,
+    auth_uri: str, *, wishes: Wishes, ca_bundle: str | None, browser: requests.Session | None
 ) -> AuthorizationResponse:
-    """Sign `person` in from `auth_uri`; raises EmulatorPage when there is no way on."""
-    wishes = Wishes(person, mfa, consent, cancel)
+    """Sign somebody in from `auth_uri`; raises EmulatorPage when there is no way on."""
     with _session(browser, ca_bundle) as session:
         verify = ca_bundle or True
         answer = session.get(
@@ -158,21 +157,52 @@ def _from_redirect(location: str) -> AuthorizationResponse:
 
 def _choose_form(page: Page, status: int, wishes: Wishes) -> Form:
     """The form the person sends next, filled in."""
+    if page.kind == "approval":
+        return _choose_at_approval(page, status, wishes)
     if page.error_number or not page.forms:
         raise EmulatorPage(status, page.error_number, page.error_text or "An unexpected page.")
     if page.kind == "form_post":
         return page.forms["answer"]
     if wishes.cancel:
         return page.forms["cancel"]
-    if page.kind == "pick_account":
-        known = page.forms.get(f"account-{wishes.person.username}")
-        return known or page.forms["other-account"]
-    if page.kind == "consent":
-        return page.forms["accept" if wishes.consent else "decline"]
-    if page.kind == "mfa":
-        return _filled(page.forms["mfa"], code=MFA_CODE if wishes.mfa else _WRONG_MFA_CODE)
+    return _CHOICES.get(page.kind, _choose_sign_in)(page.forms, wishes)
+
+
+def _choose_at_approval(page: Page, status: int, wishes: Wishes) -> Form:
+    if wishes.cancel or not wishes.consent:
+        return page.forms["cancel"]
+    if wishes.person.is_admin and page.username != wishes.person.username:
+        return page.forms["other-account"]
+    raise EmulatorPage(status, page.error_number, page.error_text)
+
+
+def _choose_sign_in(forms: dict[str, Form], wishes: Wishes) -> Form:
     person = wishes.person
-    return _filled(page.forms["sign-in"], username=person.username, password=person.password)
+    return _filled(forms["sign-in"], username=person.username, password=person.password)
+
+
+def _choose_account(forms: dict[str, Form], wishes: Wishes) -> Form:
+    return forms.get(f"account-{wishes.person.username}") or forms["other-account"]
+
+
+def _choose_at_mfa(forms: dict[str, Form], wishes: Wishes) -> Form:
+    return _filled(forms["mfa"], code=MFA_CODE if wishes.mfa else _WRONG_MFA_CODE)
+
+
+def _choose_at_password_change(forms: dict[str, Form], wishes: Wishes) -> Form:
+    if not wishes.password_change:
+        return forms["cancel"]
+    return _filled(forms["change"], new_password=_NEW_PASSWORD, new_password_again=_NEW_PASSWORD)
+
+
+_CHOICES: dict[str, Callable[[dict[str, Form], Wishes], Form]] = {
+    "pick_account": _choose_account,
+    "mfa": _choose_at_mfa,
+    "device": lambda forms, wishes: forms["device" if wishes.device else "cancel"],
+    "terms": lambda forms, wishes: forms["terms" if wishes.terms else "decline-terms"],
+    "password_change": _choose_at_password_change,
+    "consent": lambda forms, wishes: forms["accept" if wishes.consent else "decline"],
+}
 
 
 def _filled(form: Form, **values: str) -> Form:

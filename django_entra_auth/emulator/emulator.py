@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .constants import CLIENT_ID, CLIENT_SECRET
-from .driver import AuthorizationResponse, walk_sign_in
+from .driver import AuthorizationResponse, Wishes, walk_sign_in
 from .keys import KeyRing, SigningKey, make_signing_key, write_tls_files
 from .server import LoopbackServer, PortTakenError, open_servers
 from .state import State
@@ -25,8 +25,9 @@ class Emulator(State):
     """A local Entra on loopback, usable as a context manager.
 
     `port` 0 takes a free one. With `tls` a self-signed certificate is made at each start;
-    `ca_bundle` is the file to verify it with. Registration, people, optional claims, clock, faults
-    and the mutate hooks may be changed while it runs; `reset()` undoes all of that.
+    `ca_bundle` is the file to verify it with. Registration, people, policies, optional claims,
+    clock, faults, mutate hooks and the switches of State may be changed while it runs; `reset()`
+    undoes all of that.
 
     `mutate_id_token(header, claims, key)` returns the compact JWT to hand out; `key` is the RSA
     private key that signs, as `jwt.encode(claims, key, algorithm="RS256", headers=header)` wants.
@@ -129,7 +130,7 @@ class Emulator(State):
 
     def revoke_sign_ins(self, person: str) -> None:
         """End all sessions and refresh tokens of `person`, as an administrator does."""
-        self.people[person].revocations += 1
+        self.revoke(self.people[person])
 
     def complete_sign_in(
         self,
@@ -138,20 +139,30 @@ class Emulator(State):
         *,
         mfa: bool = True,
         consent: bool = True,
+        device: bool = True,
+        terms: bool = True,
+        password_change: bool = True,
         cancel: bool = False,
         browser: "requests.Session | None" = None,
     ) -> AuthorizationResponse:
         """Walk the pages from `auth_uri` as `person`; the app itself is not called.
 
-        `mfa=False` gives a wrong code, `consent=False` declines, `cancel` presses Cancel on the
-        first page. Raises EmulatorPage when the emulator stays on a page of its own.
+        `mfa=False` gives a wrong code. The others answer their page when it is shown: consent is
+        given or declined, the device registered, the terms accepted, the password changed, or
+        the page left by Cancel. `cancel` presses Cancel on the first page. Raises EmulatorPage
+        when the emulator stays on a page of its own.
         """
         return walk_sign_in(
             auth_uri,
-            self.people[person],
             ca_bundle=self.ca_bundle,
-            mfa=mfa,
-            consent=consent,
-            cancel=cancel,
             browser=browser,
+            wishes=Wishes(
+                self.people[person],
+                mfa=mfa,
+                consent=consent,
+                device=device,
+                terms=terms,
+                password_change=password_change,
+                cancel=cancel,
+            ),
         )

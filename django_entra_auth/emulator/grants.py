@@ -17,16 +17,26 @@ PREFIX = "1.A"
 
 @dataclass(frozen=True)
 class SignInFacts:
-    """How and when the person signed in; what tokens of that sign-in may say."""
+    """How and when the person signed in; what tokens of that sign-in may say.
+
+    Policies are judged by it: when MFA was passed (seconds since the epoch), whether the browser's
+    device was registered, and the serials of the policies whose page was completed.
+    """
 
     sid: str
     auth_time: float
     contexts: frozenset[str] = frozenset()
+    mfa_at: float | None = None
+    is_device_registered: bool = False
+    completed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a code or refresh token stands for; times in seconds since the epoch."""
+    """What a code or refresh token stands for; times in seconds since the epoch.
+
+    `is_fresh` when the person gave credentials for this very request.
+    """
 
     client_id: str
     account: Account
@@ -40,6 +50,7 @@ class Grant:
     code_challenge: str | None = field(default=None, repr=False)
     code_challenge_method: str = "plain"
     contexts: frozenset[str] = frozenset()
+    is_fresh: bool = False
 
 
 class Grants:

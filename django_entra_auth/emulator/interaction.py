@@ -2,67 +2,28 @@
 
 import hmac
 
+from .admin_consent_answers import deliver_admin_consent, deliver_admin_refusal
 from .answers import deliver, deliver_cancel, deliver_error
 from .browsers import Browser, Pending, Session
-from .catalogue import CATALOGUE
-from .constants import MFA_CODE, PASSWORD
-from .directory import Account, Person, account_in
-from .errors import EntraError, PageError, make_stamp
+from .constants import MFA_CODE
+from .directory import EVERYTHING, Account, Person, account_in
+from .errors import EntraError, PageError, Stamp
 from .grants import Grant
 from .messages import Request, Response
-from .pages import render_page
 from .state import State
-from .steps import next_step
+from .step_pages import render_step
+from .steps import consents_for_all, current_demand, next_step, signed_in_account
 from .tokens import make_client_info
-
-_SCOPE_MEANINGS = {
-    "openid": "Sign you in",
-    "profile": "View your basic profile",
-    "email": "View your e-mail address",
-    "offline_access": "Keep access to what you allowed",
-}
 
 
 def show_next_page(
     state: State, browser: Browser, pending: Pending, *, trouble: int = 0
 ) -> Response:
     """The page the sign-in needs next, or its answer; `trouble` is the number to show there."""
-    step = next_step(browser, pending, state.clock())
+    step = next_step(state, browser, pending)
     if step == "done":
         return finish(state, browser, pending)
-    session = pending.session
-    if step == "sign_in" and session is not None and not session.person.enabled:
-        trouble = trouble or 50057
-    return render_page(
-        f"{step}.html",
-        flow=pending.pending_id,
-        csrf=browser.csrf_token,
-        application=pending.request.application,
-        tenant=_tenant_name(pending),
-        error_number=trouble,
-        error_text=CATALOGUE[trouble].text if trouble else "",
-        person=session.person if session else None,
-        username=_username(state, pending),
-        people=list(state.people.values()),
-        sessions=browser.sessions(),
-        permissions=[_SCOPE_MEANINGS.get(s, s) for s in pending.request.scopes],
-        mfa_code=MFA_CODE,
-        password=PASSWORD,
-    )
-
-
-def _tenant_name(pending: Pending) -> str:
-    tenant = pending.request.segment.tenant
-    return tenant.name if tenant else "any organisation"
-
-
-def _username(state: State, pending: Pending) -> str:
-    if pending.session is not None:
-        return pending.session.person.username
-    if "other" in pending.done:
-        return pending.typed_username
-    hinted = state.find_person(pending.request.login_hint)
-    return hinted.username if hinted else pending.request.login_hint
+    return render_step(state, browser, pending, step, trouble)
 
 
 def press(state: State, request: Request, button: str) -> Response:
@@ -126,6 +87,9 @@ def _check_password(person: Person | None, pending: Pending, password: str) -> i
 def _account(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
     sid = request.form.get("sid", "")
     session = next((s for s in browser.sessions() if s.sid == sid), None)
+    # What somebody else did on these pages does not count for whom is chosen now.
+    pending.session = None
+    pending.done -= {"credentials", "consent"}
     if session is None:
         pending.done.add("other")
         return show_next_page(state, browser, pending)
@@ -151,23 +115,59 @@ def _require_session(pending: Pending) -> Session:
 
 
 def _require_account(pending: Pending) -> Account:
-    account = account_in(_require_session(pending).person, pending.request.segment)
+    account = signed_in_account(pending)
     if account is None:
         raise PageError(50020)
     return account
 
 
-def _accept(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
-    if next_step(browser, pending, state.clock()) != "consent":
+def _device(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if next_step(state, browser, pending) == "device":
+        browser.is_device_registered = True
+    return show_next_page(state, browser, pending)
+
+
+def _terms(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if next_step(state, browser, pending) == "terms":
+        _complete(state, browser, pending)
+    return show_next_page(state, browser, pending)
+
+
+def _change(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if next_step(state, browser, pending) != "password_change":
         return show_next_page(state, browser, pending)
-    pending.request.application.give_consent(_require_account(pending), pending.request.scopes)
+    typed = request.form.get("new_password", "")
+    if not typed or not hmac.compare_digest(
+        typed.encode(), request.form.get("new_password_again", "").encode()
+    ):
+        return show_next_page(state, browser, pending, trouble=50142)
+    # The password printed on every page stays, or nobody could sign in by it any more.
+    _complete(state, browser, pending)
+    return show_next_page(state, browser, pending)
+
+
+def _complete(state: State, browser: Browser, pending: Pending) -> None:
+    demand = current_demand(state, browser, pending)
+    if demand is not None:
+        _require_session(pending).completed.update(active.serial for active in demand.unmet)
+
+
+def _accept(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if next_step(state, browser, pending) != "consent":
+        return show_next_page(state, browser, pending)
+    asked, account = pending.request, _require_account(pending)
+    if consents_for_all(state, browser, pending):
+        asked.application.give_consent_for_all(account.tid, asked.scopes or (EVERYTHING,))
+    asked.application.give_consent(account, asked.scopes)
     pending.done.add("consent")
     return show_next_page(state, browser, pending)
 
 
 def _decline(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
     browser.finish(pending)
-    stamp = make_stamp(request, state.clock())
+    stamp = Stamp(pending.request.correlation_id, state.clock())
+    if pending.request.admin_consent:
+        return deliver_admin_refusal(pending.request, stamp, separator=state.error_separator)
     return deliver_error(
         pending.request.reply,
         EntraError(65004),
@@ -186,6 +186,9 @@ _BUTTONS = {
     "password": _password,
     "account": _account,
     "mfa": _mfa,
+    "device": _device,
+    "terms": _terms,
+    "change": _change,
     "accept": _accept,
     "decline": _decline,
     "cancel": _cancel,
@@ -197,14 +200,17 @@ def finish(state: State, browser: Browser, pending: Pending) -> Response:
     """Everything is done: hand a code to the client."""
     request, session = pending.request, _require_session(pending)
     account = _require_account(pending)
-    session.contexts |= request.contexts
+    if request.admin_consent:
+        browser.finish(pending)
+        return deliver_admin_consent(request, account.tid)
+    session.contexts |= request.all_contexts
     session.client_ids.add(request.application.client_id)
     grant = Grant(
         request.application.client_id,
         account,
         request.segment.key,
         request.scopes,
-        session.facts(),
+        browser.facts(session),
         issued_at=state.clock(),
         revocations=session.person.revocations,
         redirect_uri=request.reply.redirect_uri,
@@ -212,6 +218,7 @@ def finish(state: State, browser: Browser, pending: Pending) -> Response:
         code_challenge=request.code_challenge,
         code_challenge_method=request.code_challenge_method,
         contexts=request.contexts,
+        is_fresh="credentials" in pending.done,
     )
     browser.finish(pending)
     fields = {"code": state.grants.issue_code(grant)}

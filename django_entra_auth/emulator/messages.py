@@ -24,7 +24,10 @@ class Headers(dict[str, str]):
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `repeated` names the parameters that were sent more than once."""
+    """One request; `repeated` names the parameters that were sent more than once.
+
+    `body` is what was sent as it was sent, form or not.
+    """
 
     method: str
     path: str
@@ -33,6 +36,7 @@ class Request:
     headers: Headers = field(default_factory=Headers, repr=False)
     cookies: dict[str, str] = field(default_factory=dict, repr=False)
     repeated: frozenset[str] = frozenset()
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -63,6 +67,13 @@ class RecordedRequest:
     form: dict[str, str] = field(repr=False)
     headers: Headers = field(repr=False)
     status: int
+
+
+def parse_cookies(header: str) -> dict[str, str]:
+    """The cookies of a `Cookie` header by name."""
+    # SimpleCookie gives up at the first odd cookie, and browsers send those of all localhost ports.
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return {name: value for name, _, value in pairs}
 
 
 def json_response(payload: Mapping[str, object], *, status: int = 200) -> Response:

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from . import discovery
+from .admin_consent import admin_consent_v1, admin_consent_v2
 from .authorize import authorize
 from .catalogue import CATALOGUE
 from .constants import PASSWORD
+from .control import control
+from .control_page import BUTTONS as CONTROL_BUTTONS
+from .control_page import press_control, show_control
 from .errors import EntraError, PageError, Stamp, error_body, make_stamp
+from .graph_api import graph
 from .interaction import BUTTONS, press
 from .logout import logout, sign_out_chosen
 from .messages import Request, Response, json_response
@@ -22,18 +27,23 @@ Endpoint = Callable[[State, Request, str], Response]
 
 @dataclass(frozen=True)
 class Route:
-    """An address pattern with one group; `name` is what faults call the endpoint."""
+    """An address pattern with one group; `name` is what faults call the endpoint.
+
+    `refuses_sites` says that the endpoint itself refuses the pages of other origins.
+    """
 
     pattern: re.Pattern[str]
     endpoint: Endpoint
     methods: tuple[str, ...] = ("GET", "HEAD")
     name: str = ""
+    refuses_sites: bool = False
 
 
 def _home(state: State, request: Request, _: str) -> Response:
     return render_page(
         "home.html",
         authority=f"{state.origin}/{state.tenant_id}",
+        graph=f"{state.origin}/v1.0",
         application=state.application,
         people=list(state.people.values()),
         password=PASSWORD,
@@ -75,10 +85,21 @@ ROUTES = (
     Route(re.compile(r"/([^/]+)/oauth2/v2\.0/authorize"), authorize, _PAGE, "authorize"),
     Route(re.compile(r"/([^/]+)/oauth2/v2\.0/token"), token, _PAGE, "token"),
     Route(re.compile(r"/([^/]+)/oauth2/v2\.0/logout"), logout, _PAGE, "logout"),
+    Route(re.compile(r"/([^/]+)/v2\.0/adminconsent"), admin_consent_v2),
+    Route(re.compile(r"/([^/]+)/adminconsent"), admin_consent_v1),
     Route(re.compile(rf"/sign-in/({'|'.join(sorted(BUTTONS))})"), _press, ("POST",)),
     Route(re.compile(r"/sign-(out)"), _sign_out, ("POST",)),
     Route(re.compile(r"/static/(emulator\.(?:css|svg))"), _static),
     Route(re.compile(r"/(error)"), _error_help),
+    Route(re.compile(r"/(v1\.0/.+|oidc/userinfo)"), graph, _PAGE, "graph"),
+    Route(re.compile(r"/(control)"), show_control),
+    Route(
+        re.compile(rf"/control/press/({'|'.join(sorted(CONTROL_BUTTONS))})"),
+        press_control,
+        ("POST",),
+        refuses_sites=True,
+    ),
+    Route(re.compile(r"/control/([a-z/]+)"), control, _PAGE, refuses_sites=True),
     Route(re.compile(r"/()"), _home),
 )
 
@@ -122,7 +143,7 @@ def _refuse_method(route: Route) -> Response:
 def _require_same_origin(state: State, request: Request, route: Route) -> None:
     """Forms of our own pages come from our own pages; protocol endpoints take requests of all."""
     origin = request.headers.get("origin")
-    if request.method != "POST" or route.name or not origin:
+    if request.method != "POST" or route.name or route.refuses_sites or not origin:
         return
     if urlsplit(origin).netloc.lower() != request.headers.get("host").lower():
         raise PageError(50089)

@@ -9,12 +9,14 @@ import struct
 import sys
 import threading
 from collections.abc import Iterable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from .callers import find_caller, record_call
 from .faults import Fault
-from .messages import Headers, RecordedRequest, Request, Response
+from .messages import Headers, RecordedRequest, Request, Response, parse_cookies
 from .router import answer, find_route
 from .state import State
 
@@ -35,12 +37,6 @@ def _parse_fields(text: str) -> tuple[dict[str, str], frozenset[str]]:
     names = [name for name, _ in pairs]
     repeated = frozenset(name for name in names if names.count(name) > 1)
     return dict(reversed(pairs)), repeated
-
-
-def _parse_cookies(header: str) -> dict[str, str]:
-    # SimpleCookie gives up at the first odd cookie, and browsers send those of all localhost ports.
-    pairs = (part.strip().partition("=") for part in header.split(";"))
-    return {name: value for name, _, value in pairs}
 
 
 class _Refused(Exception):
@@ -87,9 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
             form, repeated_form = _parse_fields(body.decode()) if is_form else ({}, frozenset())
         except ValueError:
             raise _Refused(400) from None
-        cookies = _parse_cookies(headers.get("cookie"))
+        cookies = parse_cookies(headers.get("cookie"))
         both = repeated | repeated_form
-        return Request(self.command, parts.path, query, form, headers, cookies, both)
+        return Request(self.command, parts.path, query, form, headers, cookies, both, body)
 
     def _require_own_host(self) -> None:
         # A page on a name that resolves to loopback (DNS rebinding) must not reach us.
@@ -153,24 +149,26 @@ class _Handler(BaseHTTPRequestHandler):
 def _respond(state: State, request: Request) -> tuple[Response, Fault | None]:
     found = find_route(request.path)
     name = found[0].name if found else ""
-    fault = state.faults.take(name) if name else None
+    fault = state.faults.take(name, partial(find_caller, state, request, name)) if name else None
     if fault is None:
         response = answer(state, request)
-        _record(state, request, response.status)
+        _record(state, request, response.status, name)
         return response, None
     silent = fault.reset or fault.hang
     if silent or fault.status is not None:
-        _record(state, request, 0 if silent else fault.status or 0)
+        _record(state, request, 0 if silent else fault.status or 0, name)
     if fault.delay:
         state.stopping.wait(fault.delay)
     if fault.status is None and not silent:
         response = answer(state, request)
-        _record(state, request, response.status)
+        _record(state, request, response.status, name)
         return response, fault
     return _scripted(fault), fault
 
 
-def _record(state: State, request: Request, status: int) -> None:
+def _record(state: State, request: Request, status: int, endpoint: str) -> None:
+    if endpoint == "graph":
+        record_call(state, request, status)
     state.record(
         RecordedRequest(
             request.method,

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from .browsers import Browsers
 from .constants import CLIENT_ID, TENANT_ID
 from .directory import (
+    Account,
     Application,
     Person,
     Segment,
@@ -20,8 +21,10 @@ from .directory import (
 )
 from .faults import Faults
 from .grants import Grants
+from .graph import Graph
 from .keys import KeyRing
 from .messages import RecordedRequest
+from .policies import Policies
 
 MutateIdToken = Callable[[dict[str, Any], dict[str, Any], RSAPrivateKey], str]
 MutateTokenResponse = Callable[[dict[str, Any]], dict[str, Any]]
@@ -29,7 +32,13 @@ _MAX_RECORDED = 10_000
 
 
 class State:
-    """What an emulator knows and how it is switched; all of it may be changed while it runs."""
+    """What an emulator knows and how it is switched; all of it may be changed while it runs.
+
+    `loop_detection` refuses a browser's fifteenth same silent sign-in within five minutes. The
+    other switches make the provider misbehave: `ignores_claims` drops requested authentication
+    contexts, `always_challenges` answers every refresh with a claims challenge, and the scopes in
+    `grants_fewer_scopes` are asked for in vain.
+    """
 
     origin: str = ""
     keys: KeyRing
@@ -46,13 +55,24 @@ class State:
         self.applications = {app.client_id: app for app in default_applications()}
         self.grants = Grants()
         self.browsers = Browsers()
-        self.faults = Faults()
+        # Not the bound clock: tests replace it.
+        self.faults = Faults(lambda: self.clock())  # noqa: PLW0108
+        self.graph = Graph(self.faults)
+        self.policies = Policies()
         self.optional_claims: set[str] = set()
         self.clock: Callable[[], float] = time.time
         self.requests: list[RecordedRequest] = []
         self.mutate_id_token: MutateIdToken | None = None
         self.mutate_token_response: MutateTokenResponse | None = None
         self.error_separator = " "
+        self._reset_behaviour()
+
+    def _reset_behaviour(self) -> None:
+        """How it behaves where providers differ, or misbehave; see the class's description."""
+        self.loop_detection = True
+        self.ignores_claims = False
+        self.always_challenges = False
+        self.grants_fewer_scopes: frozenset[str] = frozenset()
 
     @property
     def application(self) -> Application:
@@ -80,6 +100,27 @@ class State:
     def has_person(self, person: Person) -> bool:
         """Whether `person` still exists."""
         return any(known is person for known in self.people.values())
+
+    def short_name(self, person: Person) -> str:
+        """The name policies know `person` by; empty when they do not exist any more."""
+        return next((name for name, known in list(self.people.items()) if known is person), "")
+
+    def revoke(self, person: Person) -> None:
+        """End all sessions and refresh tokens of `person`, at once."""
+        person.revoked_at = self.clock()
+        person.revocations += 1
+
+    def last_revocation(self, account: Account) -> float | None:
+        """When the sign-ins of the account's person were last revoked, in epoch seconds."""
+        person = account.person
+        times = (person.revoked_at or 0.0, person.tokens_valid_from)
+        return max(times) or None
+
+    def find_revocation(self, oid: str) -> float | None:
+        """The same for the person with this object id, in whichever tenant."""
+        people = list(self.people.values())
+        person = next((p for p in people if oid in (p.oid, p.home_oid)), None)
+        return self.last_revocation(Account(person, person.tid, oid)) if person else None
 
     def record(self, request: RecordedRequest) -> None:
         """Remember `request`, the newest ten thousand."""

@@ -2,21 +2,22 @@
 
 import hashlib
 import hmac
-import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
 
 from .authorization_request import parse_claims, requested_contexts
 from .client_authentication import authenticate_client, require_field
-from .directory import Account, Application, Segment
+from .directory import Application, Segment
 from .discovery import require_segment
+from .enforcement import Asked, Proof, find_demand, make_endless_challenge, make_refusal
 from .errors import EntraError
 from .grants import CODE_SECONDS, PREFIX, REFRESH_TOKEN_SECONDS, Grant
+from .issuing import Wanted, handles_challenges, issue
 from .messages import Request, Response, json_response
-from .scopes import RESERVED, parse_scopes, require_one_resource, resource_scopes
+from .scopes import RESERVED, parse_scopes, require_one_resource
 from .state import State
-from .tokens import build_access_token_claims, build_id_token_claims, make_client_info, sign
+from .tokens import build_access_token_claims, sign
 
 _APP_TOKEN_SECONDS = 3599
 
@@ -78,11 +79,49 @@ def _for_person(
         scopes = parse_scopes(request.form.get("scope", "")) or grant.scopes
     require_one_resource(scopes)
     _require_account(state, grant)
-    _require_consent(application, grant.account, scopes)
     claims = parse_claims(request.form.get("claims", ""))
+    asked = _make_asked(state, application, grant, scopes, claims)
+    _require_policies(state, asked, grant, is_refresh=not code)
+    if not application.has_consent(grant.account, scopes):
+        raise EntraError(65001)
     if code and not state.grants.use_code(code):
         raise EntraError(54005)
-    return _issue(state, request, application, grant, scopes, claims)
+    granted = tuple(scope for scope in scopes if scope not in state.grants_fewer_scopes)
+    wanted = Wanted(
+        grant,
+        replace(asked, scopes=granted),
+        handles_challenges=handles_challenges(claims),
+        is_refresh=not code,
+        wants_client_info=request.form.get("client_info") == "1",
+    )
+    return issue(state, wanted)
+
+
+def _make_asked(
+    state: State,
+    application: Application,
+    grant: Grant,
+    scopes: tuple[str, ...],
+    claims: dict[str, Any],
+) -> Asked:
+    asked = Asked(application, grant.account, scopes)
+    if state.ignores_claims:
+        return asked
+    return replace(
+        asked,
+        contexts=grant.contexts | requested_contexts(claims, "id_token"),
+        access_contexts=requested_contexts(claims, "access_token"),
+    )
+
+
+def _require_policies(state: State, asked: Asked, grant: Grant, *, is_refresh: bool) -> None:
+    if is_refresh and state.always_challenges:
+        raise make_endless_challenge()
+    # A code is judged as of the sign-in it stands for, a refresh token as of now.
+    at = state.clock() if is_refresh else grant.issued_at
+    demand = find_demand(state, asked, Proof(grant.facts, at, grant.is_fresh))
+    if demand is not None:
+        raise make_refusal(demand, asked)
 
 
 def _code_scopes(request: Request, grant: Grant) -> tuple[str, ...]:
@@ -152,98 +191,3 @@ def _require_account(state: State, grant: Grant) -> None:
         raise EntraError(50057)
     if grant.revocations != person.revocations or grant.issued_at < person.tokens_valid_from:
         raise EntraError(50173)
-
-
-def _require_consent(application: Application, account: Account, scopes: tuple[str, ...]) -> None:
-    if not application.has_consent(account, scopes):
-        raise EntraError(65001)
-
-
-def _issue(
-    state: State,
-    request: Request,
-    application: Application,
-    grant: Grant,
-    scopes: tuple[str, ...],
-    claims: dict[str, Any],
-) -> dict[str, Any]:
-    lifetime = 3600 + secrets.randbelow(1800)
-    answer: dict[str, Any] = {
-        "token_type": "Bearer",
-        "scope": " ".join(scope for scope in scopes if scope != "offline_access"),
-        "expires_in": lifetime,
-        "ext_expires_in": lifetime,
-        "access_token": _access_token(state, application, grant, scopes, claims, lifetime),
-    }
-    if "offline_access" in scopes or request.form["grant_type"] == "refresh_token":
-        answer["refresh_token"] = _refresh_token(state, grant, scopes)
-    if "openid" in scopes:
-        contexts = grant.contexts | requested_contexts(claims, "id_token")
-        answer["id_token"] = _id_token(state, application, grant, scopes, contexts)
-    if request.form.get("client_info") == "1":
-        answer["client_info"] = make_client_info(grant.account)
-    return answer
-
-
-def _refresh_token(state: State, grant: Grant, scopes: tuple[str, ...]) -> str:
-    all_scopes = tuple(dict.fromkeys((*grant.scopes, *scopes)))
-    # Nonce, challenge and asked contexts belong to one authorize request, not to later tokens.
-    renewed = replace(
-        grant,
-        scopes=all_scopes,
-        issued_at=state.clock(),
-        redirect_uri="",
-        nonce=None,
-        code_challenge=None,
-        contexts=frozenset(),
-    )
-    return state.grants.issue_refresh_token(renewed)
-
-
-def _access_token(
-    state: State,
-    application: Application,
-    grant: Grant,
-    scopes: tuple[str, ...],
-    claims: dict[str, Any],
-    lifetime: int,
-) -> str:
-    resource = require_one_resource(scopes)
-    contexts = requested_contexts(claims, "access_token")
-    token_claims = build_access_token_claims(
-        origin=state.origin,
-        client_id=application.client_id,
-        tid=grant.account.tid,
-        resource=resource,
-        scopes=resource_scopes(scopes),
-        now=state.clock(),
-        lifetime=lifetime,
-        account=grant.account,
-        extra={"acrs": sorted(contexts)} if contexts else None,
-    )
-    return sign(token_claims, state.keys.signing, resource=resource)
-
-
-def _id_token(
-    state: State,
-    application: Application,
-    grant: Grant,
-    scopes: tuple[str, ...],
-    contexts: frozenset[str],
-) -> str:
-    key = state.keys.signing
-    claims = build_id_token_claims(
-        origin=state.origin,
-        application=application,
-        account=grant.account,
-        facts=grant.facts,
-        scopes=scopes,
-        optional_claims=state.optional_claims,
-        contexts=contexts,
-        nonce=grant.nonce,
-        now=state.clock(),
-    )
-    if state.mutate_id_token is not None:
-        header = {"typ": "JWT", "alg": "RS256", "kid": key.kid}
-        return state.mutate_id_token(header, claims, key.private_key)
-    return sign(claims, key)

@@ -18,7 +18,7 @@ from .keys import SigningKey
 Claims = dict[str, Any]
 
 # Recorded ID tokens are dated five minutes back and live 65 minutes from there.
-_BACKDATED_SECONDS = 300
+BACKDATED_SECONDS = 300
 _ID_TOKEN_SECONDS = 3900
 _MAX_GROUPS = 200
 
@@ -107,7 +107,7 @@ def build_id_token_claims(
     now: float,
 ) -> Claims:
     """The claims of an ID token: what the scopes give, and only switched-on optional claims."""
-    issued_at = int(now) - _BACKDATED_SECONDS
+    issued_at = int(now) - BACKDATED_SECONDS
     person = account.person
     claims: Claims = {
         "aud": application.client_id,
@@ -149,7 +149,7 @@ def build_access_token_claims(
     extra: Mapping[str, Any] | None = None,
 ) -> Claims:
     """The claims of an access token; opaque to clients, for the emulator's own APIs."""
-    issued_at = int(now) - _BACKDATED_SECONDS
+    issued_at = int(now) - BACKDATED_SECONDS
     claims: Claims = {
         "aud": resource,
         "iss": issuer_of(origin, tid),
@@ -166,6 +166,8 @@ def build_access_token_claims(
     claims["sub"] = pairwise_subject(resource, account) if account else claims["oid"]
     if account is not None:
         claims["scp"] = " ".join(scopes)
+        # Exact where `iat` has whole seconds and is dated back.
+        claims["emulator_revocations"] = account.person.revocations
     return claims | dict(extra or {})
 
 
