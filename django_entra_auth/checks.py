@@ -12,10 +12,11 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 from django.urls.resolvers import LocalePrefixPattern, URLResolver
 from django.utils.module_loading import import_string
 
+from django_entra_auth import cache_checks
 from django_entra_auth.backends import EntraBackend
+from django_entra_auth.cache_checks import build_message
 from django_entra_auth.conf import EntraSettings, find_problems, get_settings
 
-Kind = type[Error] | type[Warning]
 Messages = list[CheckMessage]
 
 MIDDLEWARE = "django_entra_auth.middleware.EntraAuthMiddleware"
@@ -23,22 +24,13 @@ NEEDED_BEFORE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
-UNSHARED_BACKENDS = {
-    "DummyCache": "keeps nothing",
-    "FileBasedCache": "has no atomic add",
-    "LocMemCache": "is not shared between processes",
-}
-
-
-def _message(kind: Kind, code: str, text: str, hint: str) -> CheckMessage:
-    return kind(text, hint=hint, id=f"django_entra_auth.{code}")
 
 
 @register(Tags.security)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
     """ENTRA_AUTH itself."""
     problems = find_problems(getattr(settings, "ENTRA_AUTH", None))
-    return [_message(Error, item.code, item.message, item.hint) for item in problems]
+    return [build_message(Error, item.code, item.message, item.hint) for item in problems]
 
 
 @register(Tags.security, deploy=True)
@@ -48,7 +40,7 @@ def check_emulator(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Me
     if entra is None or not entra.local_emulator:
         return []
     text = "ENTRA_AUTH['LOCAL_EMULATOR'] is on: anybody can sign in as anybody."
-    return [_message(Error, "E006", text, "Remove it in production.")]
+    return [build_message(Error, "E006", text, "Remove it in production.")]
 
 
 @register(Tags.security)
@@ -58,7 +50,7 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     *before, place = places
     if place is None:
         text = "EntraAuthMiddleware is not in MIDDLEWARE."
-        return [_message(Error, "E008", text, f"Add {MIDDLEWARE!r} as the last entry.")]
+        return [build_message(Error, "E008", text, f"Add {MIDDLEWARE!r} as the last entry.")]
     late = [
         needed
         for needed, other in zip(NEEDED_BEFORE, before, strict=True)
@@ -67,11 +59,11 @@ def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     if late:
         hint = "Put it there, and EntraAuthMiddleware last."
         texts = [f"EntraAuthMiddleware needs {needed} before it." for needed in late]
-        return [_message(Error, "E009", text, hint) for text in texts]
+        return [build_message(Error, "E009", text, hint) for text in texts]
     if place != len(settings.MIDDLEWARE) - 1:
         text = "EntraAuthMiddleware is not the last entry of MIDDLEWARE."
         hint = "Move it to the end, so that no other process_exception swallows a challenge."
-        return [_message(Warning, "W001", text, hint)]
+        return [build_message(Warning, "W001", text, hint)]
     return []
 
 
@@ -100,61 +92,33 @@ def check_backend(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Mes
         if isinstance(found, type) and issubclass(found, EntraBackend):
             return []
     text = "AUTHENTICATION_BACKENDS has no EntraBackend."
-    return [_message(Error, "E010", text, "Add 'django_entra_auth.backends.EntraBackend'.")]
+    return [build_message(Error, "E010", text, "Add 'django_entra_auth.backends.EntraBackend'.")]
 
 
 @register(Tags.caches)
 def check_cache(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
     """The cache can hold one-time claims (development)."""
-    return _cache_messages(Warning)
+    return list(cache_checks.find_problems(_settings_or_none()))
 
 
 @register(Tags.caches, deploy=True)
 def check_cache_deploy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
-    """The cache can hold one-time claims (production)."""
-    return _cache_messages(Error)
+    """The cache can hold one-time claims, and answers in time (production)."""
+    return list(cache_checks.find_deployment_problems(_settings_or_none()))
 
 
-def _cache_messages(kind: Kind) -> Messages:
-    entra = _settings_or_none()
-    if entra is None:
+@register(Tags.security)
+def check_sessions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
+    """What a sign-out costs where sessions live in the browser alone."""
+    if not settings.SESSION_ENGINE.endswith("signed_cookies"):
         return []
-    alias = entra.cache_alias
-    if alias not in settings.CACHES:
-        text = f"ENTRA_AUTH['CACHE_ALIAS'] is {alias!r}, which CACHES does not define."
-        return [_message(Error, "E011", text, "Name an alias of CACHES.")] * (kind is Warning)
-    config = settings.CACHES[alias]
-    backend = str(config.get("BACKEND", ""))
-    name = backend.rpartition(".")[2]
-    if kind is Warning:
-        return [
-            *_unfit_cache(alias, backend, config),
-            *_unshared_cache(alias, name, Warning, "W002"),
-        ]
-    return _unshared_cache(alias, name, Error, "E014")
-
-
-def _unshared_cache(alias: str, name: str, kind: Kind, code: str) -> Messages:
-    if name not in UNSHARED_BACKENDS:
-        return []
-    text = f"The cache {alias!r} ({name}) {UNSHARED_BACKENDS[name]}."
-    return [_message(kind, code, text, "Use Redis or memcached where more than one process runs.")]
-
-
-def _unfit_cache(alias: str, backend: str, config: dict[str, Any]) -> Messages:
-    messages: Messages = []
-    atomic = any(db.get("ATOMIC_REQUESTS") for db in settings.DATABASES.values())
-    if backend.endswith(".DatabaseCache") and atomic:
-        text = f"The cache {alias!r} is in a database with ATOMIC_REQUESTS."
-        hint = "A claim made in a request that fails would be rolled back: use Redis or memcached."
-        messages.append(_message(Error, "E012", text, hint))
-    options = config.get("OPTIONS", {})
-    everywhere = getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False)
-    if backend.startswith("django_redis.") and options.get("IGNORE_EXCEPTIONS", everywhere):
-        text = f"The cache {alias!r} ignores exceptions, so an outage looks like an empty cache."
-        hint = "Turn IGNORE_EXCEPTIONS off, or use an alias of its own."
-        messages.append(_message(Error, "E013", text, hint))
-    return messages
+    text = "With signed-cookie sessions every request of a signed-in person reads the cache once."
+    hint = (
+        "Nothing else can end a session that lives in a cookie: a mark of its end is kept for"
+        " SESSION_COOKIE_AGE. Use another SESSION_ENGINE, or silence this check when that cost,"
+        " and a sign-out that is lost when the cache loses the mark, are acceptable."
+    )
+    return [build_message(Warning, "W004", text, hint)]
 
 
 @register(Tags.urls)
@@ -167,11 +131,11 @@ def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messag
     except NoReverseMatch:
         text = "The URLs of django_entra_auth are not included."
         hint = 'Add path("auth/", include("django_entra_auth.urls")) to the URLconf.'
-        return [_message(Error, "E015", text, hint)]
+        return [build_message(Error, "E015", text, hint)]
     if _is_below_language_prefix():
         text = "The callback lies inside i18n_patterns: its address changes with the language."
         hint = "Include django_entra_auth.urls outside i18n_patterns."
-        return [_message(Warning, "W003", text, hint)]
+        return [build_message(Warning, "W003", text, hint)]
     return []
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import Any, NamedTuple
 
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from django_entra_auth.cache.http_cache import DjangoHTTPCache
@@ -14,8 +16,15 @@ from django_entra_auth.oauth2 import (
     ThrottleLimits,
 )
 
+
+class _Built(NamedTuple):
+    settings: EntraSettings  # replaced with ENTRA_AUTH, SECRET_KEY or its fallbacks
+    caches: Any
+    application: ConfidentialClientApplication
+
+
 _lock = threading.Lock()
-_built: tuple[EntraSettings, ConfidentialClientApplication] | None = None
+_built: _Built | None = None
 
 
 def get_application() -> ConfidentialClientApplication:
@@ -24,11 +33,11 @@ def get_application() -> ConfidentialClientApplication:
     It holds no person's tokens and is shared by all threads. Raises ImproperlyConfigured.
     """
     global _built  # noqa: PLW0603  the one memo of this module
-    settings = get_settings()
+    settings, caches = get_settings(), django_settings.CACHES
     with _lock:
-        if _built is None or _built[0] is not settings:
-            _built = (settings, _build_or_refuse(settings))
-        return _built[1]
+        if _built is None or _built.settings is not settings or _built.caches is not caches:
+            _built = _Built(settings, caches, _build_or_refuse(settings))
+        return _built.application
 
 
 def _build_or_refuse(settings: EntraSettings) -> ConfidentialClientApplication:

@@ -19,6 +19,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django_entra_auth.oauth2 import classify
+
+LOOP_DETECTED = 50196  # Entra's own loop detection: asking again at once makes it worse
+
 
 class EntraAuthError(Exception):
     """Anything this app raises on purpose."""
@@ -44,6 +48,7 @@ class SignInFailed(EntraAuthError):
         self.result = dict(result or {})
         self.next_url = next_url
         self.retry_after = retry_after
+        self.flow: Any = None  # what the person was doing, when it was more than signing in
 
 
 class TokenError(EntraAuthError):
@@ -57,8 +62,11 @@ class TokenError(EntraAuthError):
 class InteractionRequired(TokenError):
     """A person has to be prompted; raise it anywhere below a view.
 
-    `claims` is the claims challenge as JSON text, `max_age` is in seconds.
+    `claims` is the claims challenge as JSON text, `max_age` is in seconds. `source` says where
+    the need was found: "site" (a rule of this site), "token" (the token endpoint), "api".
     """
+
+    source = "site"
 
     def __init__(
         self,
@@ -94,4 +102,34 @@ class TemporarilyUnavailable(TokenError):
 
 
 class ConfigurationRejected(EntraAuthError):
-    """An operator has to act; the text is for the log, never for a page."""
+    """An operator has to act; the text is for the log, never for a page.
+
+    `result` is the error dict, where Entra sent one.
+    """
+
+    def __init__(self, text: str = "", *, result: Mapping[str, Any] | None = None) -> None:
+        self.result = dict(result or {})
+        super().__init__(text or str(self.result.get("error", "configuration")))
+
+
+def build_token_error(
+    result: Mapping[str, Any] | None,
+    *,
+    scopes: Sequence[str] = (),
+    claims_challenge: str | None = None,
+) -> EntraAuthError:
+    """The exception for an error dict as MSAL returns it, or for None (nothing to work with).
+
+    `claims_challenge` (JSON text) is what was asked with; Entra's own claims go before it.
+    """
+    found = classify(result or {"error": "interaction_required"})
+    if found.category == "throttled" and found.number != LOOP_DETECTED:
+        return TokenThrottled(result, retry_after=int((result or {}).get("retry_after") or 5))
+    if found.category in {"transient", "invalid_answer"}:
+        return TemporarilyUnavailable(result)
+    if found.category == "configuration":
+        return ConfigurationRejected(result=result)
+    claims = (result or {}).get("claims") or claims_challenge
+    needed = InteractionRequired(result, scopes=scopes, claims=claims)
+    needed.source = "token"
+    return needed

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import django_redis.cache
 import pytest
 from django.conf import settings as django_settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Warning, run_checks
 from django.core.checks.registry import registry
 from django.http import HttpResponse
@@ -21,8 +23,9 @@ from django.test import override_settings
 from django.urls import clear_url_caches, include, path
 
 import django_entra_auth
-from django_entra_auth import checks
+from django_entra_auth import cache_checks, checks
 from django_entra_auth.backends import EntraBackend
+from django_entra_auth.conf import get_settings
 from django_entra_auth.middleware import EntraAuthMiddleware
 
 TENANT = "11111111-2222-4333-8444-555555555555"
@@ -34,9 +37,11 @@ RAW: dict[str, Any] = {
 OURS = checks.MIDDLEWARE
 SESSIONS, AUTHENTICATION = checks.NEEDED_BEFORE
 GZIP = "django.middleware.gzip.GZipMiddleware"
-REDIS = {
+IN_TIME: dict[str, Any] = {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1}
+REDIS: dict[str, Any] = {
     "BACKEND": "django_redis.cache.RedisCache",
     "LOCATION": "redis://127.0.0.1:1/0",
+    "OPTIONS": IN_TIME,
 }
 SHARED = {"default": REDIS}
 OLD_STYLE = "django.core.cache.backends"
@@ -60,6 +65,14 @@ class OwnEntraAuthMiddleware(EntraAuthMiddleware):
 
 def page(request: object) -> HttpResponse:
     return HttpResponse()
+
+
+class OwnLocMemCache(LocMemCache):
+    """A project's own."""
+
+
+class OwnRedisCache(django_redis.cache.RedisCache):  # type: ignore[type-arg]
+    """A project's own."""
 
 
 class NoUrls:
@@ -120,10 +133,18 @@ def cache(backend: str, **more: Any) -> dict[str, Any]:
     return {"CACHES": {"default": {"BACKEND": f"{OLD_STYLE}.{backend}", **more}}}
 
 
+def redis(backend: str = REDIS["BACKEND"], location: Any = None, **options: Any) -> dict[str, Any]:
+    config = {"BACKEND": backend, "LOCATION": location or REDIS["LOCATION"], "OPTIONS": options}
+    return {"CACHES": {"default": config}}
+
+
 def entra(**changes: Any) -> dict[str, Any]:
     return {"ENTRA_AUTH": {**RAW, **changes}}
 
 
+DJANGOS_REDIS = f"{OLD_STYLE}.redis.RedisCache"
+LOWER_IN_TIME = {name.lower(): seconds for name, seconds in IN_TIME.items()}
+IN_TIME_BY_URL = "redis://a:1/0?socket_timeout=1&socket_connect_timeout=1"
 LOCAL = {"AUTHORITY": "http://localhost:8400/contoso"}
 
 # id, what triggers it, whether `check --deploy` is needed for it to show
@@ -147,15 +168,28 @@ TRIGGERS: list[tuple[list[str], dict[str, Any]]] = [
     (["E010"], {"AUTHENTICATION_BACKENDS": ["nowhere.Backend"]}),
     (["E011"], entra(CACHE_ALIAS="tokens")),
     (["E012"], {**cache("db.DatabaseCache", LOCATION="cache"), "atomic_requests": True}),
-    (["E013"], {"CACHES": {"default": {**REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": True}}}}),
+    (["E013"], redis(IGNORE_EXCEPTIONS=True, **IN_TIME)),
+    (["E013"], redis(f"{__name__}.OwnRedisCache", IGNORE_EXCEPTIONS=True, **IN_TIME)),
     (["E013"], {"DJANGO_REDIS_IGNORE_EXCEPTIONS": True}),
     (["E014", "W002"], cache("locmem.LocMemCache")),
     (["E014", "W002"], cache("dummy.DummyCache")),
     (["E014", "W002"], cache("filebased.FileBasedCache", LOCATION="/tmp/unused")),
+    (["E014", "W002"], {"CACHES": {"default": {"BACKEND": f"{__name__}.OwnLocMemCache"}}}),
     (["E015"], {"ROOT_URLCONF": NoUrls}),
     (["W001"], {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, OURS, GZIP]}),
     (["W003"], {"ROOT_URLCONF": UrlsByLanguage}),
     (["W003"], {"ROOT_URLCONF": UrlsDeepByLanguage}),
+    (["W004"], {"SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies"}),
+    (["W005"], redis()),
+    (["W005"], redis(SOCKET_TIMEOUT=1)),
+    (["W005"], redis(SOCKET_CONNECT_TIMEOUT=1)),
+    (["W005"], redis(f"{__name__}.OwnRedisCache")),
+    (["W005"], redis(DJANGOS_REDIS)),
+    (["W005"], redis(DJANGOS_REDIS, **IN_TIME)),
+    (["W005"], redis(location="redis://127.0.0.1:1/0?socket_timeout=1")),
+    (["W006"], redis(location="redis://a:1/0,redis://b:1/0", **IN_TIME)),
+    (["W006"], redis(location=["redis://a:1/0", "redis://b:1/0"], **IN_TIME)),
+    (["W006"], redis(DJANGOS_REDIS, ["redis://a:1", "redis://b:1"], **LOWER_IN_TIME)),
 ]
 
 
@@ -176,9 +210,14 @@ QUIET: list[dict[str, Any]] = [
     {"CACHES": {"default": REDIS, "tokens": REDIS}, **entra(CACHE_ALIAS="tokens")},
     cache("db.DatabaseCache", LOCATION="cache"),
     {"atomic_requests": True},
-    {"CACHES": {"default": {**REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": False}}}},
-    {"CACHES": {"default": {**REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": False}}},
-     "DJANGO_REDIS_IGNORE_EXCEPTIONS": True},
+    redis(IGNORE_EXCEPTIONS=False, **IN_TIME),
+    {**redis(IGNORE_EXCEPTIONS=False, **IN_TIME), "DJANGO_REDIS_IGNORE_EXCEPTIONS": True},
+    redis(DJANGOS_REDIS, **LOWER_IN_TIME),
+    redis(DJANGOS_REDIS, location=IN_TIME_BY_URL),
+    redis(location=IN_TIME_BY_URL),
+    redis(CONNECTION_POOL_KWARGS=LOWER_IN_TIME),
+    redis(location=["redis://a:1", "redis://b:1"], CLIENT_CLASS="django_redis.client.ShardClient",
+          **IN_TIME),
     {"ROOT_URLCONF": UrlsBesideLanguage},
     {"MIDDLEWARE": [f"{__name__}.OwnSessionMiddleware", AUTHENTICATION, OURS]},
     {"MIDDLEWARE": [SESSIONS, f"{__name__}.OwnAuthenticationMiddleware", OURS]},
@@ -202,6 +241,18 @@ def test_a_cache_of_one_process_is_a_warning_until_production() -> None:
     locmem = cache("locmem.LocMemCache")
     (message,) = ours(deploy=False, **locmem)
     assert (message.id, message.level) == ("django_entra_auth.W002", Warning("").level)
+
+
+def test_a_redis_that_may_hang_is_a_matter_of_production() -> None:
+    assert ids(deploy=False, **redis()) == []
+
+
+@pytest.mark.parametrize("backend", ["nowhere.Cache", f"{OLD_STYLE}.memcached.PyMemcacheCache"])
+def test_a_backend_that_cannot_be_built_here_is_not_ours_to_judge(backend: str) -> None:
+    with site(CACHES={"default": {"BACKEND": backend, "LOCATION": ["a:1", "b:1"]}}):
+        entra_settings = get_settings()
+        assert list(cache_checks.find_problems(entra_settings)) == []
+        assert list(cache_checks.find_deployment_problems(entra_settings)) == []
 
 
 def test_broken_settings_do_not_break_the_other_checks() -> None:
@@ -229,7 +280,8 @@ def test_every_message_has_a_hint_and_the_level_of_its_id(
 
 def test_every_id_is_triggered_here_and_stands_for_one_text_in_the_code() -> None:
     folder = Path(django_entra_auth.__file__).parent
-    code = (folder / "conf.py").read_text() + (folder / "checks.py").read_text()
+    names = ("conf/problems.py", "checks.py", "cache_checks.py")
+    code = "".join((folder / name).read_text() for name in names)
     written = set(re.findall(r'"([EW]\d{3})"', code))
     assert written == {check for expected, _ in TRIGGERS for check in expected}
     numbers = sorted(check for check in written if check.startswith("E"))

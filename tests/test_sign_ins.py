@@ -16,7 +16,8 @@ from django.urls import include, path
 
 from django_entra_auth import sign_ins, signals
 from django_entra_auth.models import EntraIdentity, EntraSignIn
-from django_entra_auth.session import SESSION_KEY
+from django_entra_auth.session_entry import SESSION_KEY
+from django_entra_auth.sign_ins import rows
 from django_entra_auth.testing import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -94,12 +95,12 @@ def test_a_second_prompt_takes_the_place_of_the_first(identity: EntraIdentity) -
 def test_rows_that_nobody_ends_do_not_pile_up(
     identity: EntraIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_ins, "SIGN_INS_PER_IDENTITY", 3)
+    monkeypatch.setattr(rows, "SIGN_INS_PER_IDENTITY", 3)
     other = EntraIdentity.objects.create(user=identity.user, tid=TID, oid=TID)
     start(other)
-    rows = [start(identity)[1].pk for _ in range(5)]
+    started = [start(identity)[1].pk for _ in range(5)]
     left = EntraSignIn.objects.filter(identity=identity).values_list("pk", flat=True)
-    assert set(left) == set(rows[-3:])
+    assert set(left) == set(started[-3:])
     assert EntraSignIn.objects.filter(identity=other).count() == 1
 
 

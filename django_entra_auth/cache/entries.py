@@ -12,6 +12,7 @@ from django.core.cache import caches
 
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.exceptions import TemporarilyUnavailable
+from django_entra_auth.oauth2.token_cache import CacheUnavailable
 from django_entra_auth.sealing import KeyRing, SealError
 
 KEY_PREFIX = "entra:1"
@@ -26,6 +27,10 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+
+
+class CacheOutage(TemporarilyUnavailable, CacheUnavailable):
+    """The cache cannot be asked; the protocol layer knows it by its second base."""
 
 
 def build_key(kind: str, *parts: str) -> str:
@@ -74,6 +79,11 @@ class Entries:
         with _outage_is_told():
             return bool(self._cache.add(key, sealed, timeout))
 
+    def touch(self, key: str, timeout: float) -> None:
+        """Let an entry that is there live for `timeout` seconds from now."""
+        with _outage_is_told():
+            self._cache.touch(key, timeout)
+
     def delete(self, key: str) -> None:
         """Forget."""
         with _outage_is_told():
@@ -116,4 +126,4 @@ def _outage_is_told() -> Iterator[None]:
     try:
         yield
     except Exception as exc:  # Django's backends share no class of outage errors
-        raise TemporarilyUnavailable({"error": "cache_unavailable"}) from exc
+        raise CacheOutage({"error": "cache_unavailable"}) from exc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Hashable
@@ -10,13 +11,17 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django_entra_auth.cache.entries import Entries, build_key
+from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.oauth2.errors import make_error
 from django_entra_auth.oauth2.shared_calls import SharedCalls
 
 LOCK_SECONDS = 30  # longer than any one call to Entra may take
+RELEASED_WITHIN = 2 / 3  # of the lock's life; who took longer leaves it to expire
 OUTCOME_SECONDS = 10
 FIRST_POLL_SECONDS = 0.01
 LONGEST_POLL_SECONDS = 0.1
+
+logger = logging.getLogger(__name__)
 
 Outcome = dict[str, Any]
 
@@ -56,12 +61,18 @@ class SingleFlight:
     """
 
     def __init__(
-        self, entries: Entries, scope: str, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        entries: Entries,
+        scope: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the locks in the cache behind `entries`."""
+        """Take the locks in the cache behind `entries`; `clock` counts seconds."""
         self._entries = entries
         self._scope = scope
         self._sleep = sleep
+        self._clock = clock
 
     def run(self, key: str, call: Callable[[], Outcome]) -> Outcome:
         """What `call` returns, or what the call already running anywhere returns."""
@@ -75,18 +86,19 @@ class SingleFlight:
         """What `call` returns, None at once while such a call is running anywhere."""
 
         def attempt() -> Outcome:
+            begun = self._clock()
             owner = self._acquire(key)
-            return _TAKEN if owner is None else self._lead(key, owner, call)
+            return _TAKEN if owner is None else self._lead(key, owner, begun, call)
 
         outcome = _here.run_unless_running(f"{self._scope}:{key}", attempt)
         return None if outcome is None or outcome is _TAKEN else dict(outcome)
 
     def _run_shared(self, key: str, call: Callable[[], Outcome]) -> Outcome:
-        deadline = time.monotonic() + 2 * LOCK_SECONDS
-        while time.monotonic() < deadline:
+        deadline = self._clock() + 2 * LOCK_SECONDS
+        while (begun := self._clock()) < deadline:
             owner = self._acquire(key)
             if owner is not None:
-                return self._lead(key, owner, call)
+                return self._lead(key, owner, begun, call)
             outcome = self._follow(key, deadline)
             if outcome is not None:
                 return outcome
@@ -97,21 +109,37 @@ class SingleFlight:
         owner = secrets.token_urlsafe(16)
         return owner if self._entries.add(self._lock_key(key), owner, LOCK_SECONDS) else None
 
-    def _lead(self, key: str, owner: str, call: Callable[[], Outcome]) -> Outcome:
+    def _lead(self, key: str, owner: str, begun: float, call: Callable[[], Outcome]) -> Outcome:
         try:
             outcome = call()
-            self._entries.save(build_key("outcome", owner), outcome, OUTCOME_SECONDS)
-        finally:
-            # Only one's own lock: after a stall it may be somebody else's.
-            if self._entries.load(self._lock_key(key)) == owner:
-                self._entries.delete(self._lock_key(key))
+        except BaseException:
+            self._release(key, owner, begun, None)
+            raise
+        self._release(key, owner, begun, outcome)
         return outcome
+
+    def _release(self, key: str, owner: str, begun: float, outcome: Outcome | None) -> None:
+        """Leave the outcome to those who wait elsewhere, and the lock to the next.
+
+        The caller and the waiters of this process have the outcome without the cache.
+        """
+        try:
+            if outcome is not None:
+                self._entries.save(build_key("outcome", owner), outcome, OUTCOME_SECONDS)
+            # Between looking and deleting, a lock near its end could become somebody else's. Were
+            # it deleted nonetheless, by a process that stood still for long, one call too many
+            # would be made, no more.
+            is_young = self._clock() - begun < RELEASED_WITHIN * LOCK_SECONDS
+            if is_young and self._entries.load(self._lock_key(key)) == owner:
+                self._entries.delete(self._lock_key(key))
+        except TemporarilyUnavailable:
+            logger.warning("The cache is down: the outcome of a call is not shared")
 
     def _follow(self, key: str, deadline: float) -> Outcome | None:
         """The outcome of whoever holds the lock; None once the lock is gone without one."""
         owner = self._entries.load(self._lock_key(key))
         pause = FIRST_POLL_SECONDS
-        while owner is not None and time.monotonic() < deadline:
+        while owner is not None and self._clock() < deadline:
             self._sleep(pause)
             pause = min(2 * pause, LONGEST_POLL_SECONDS)
             lock_key, outcome_key = self._lock_key(key), build_key("outcome", owner)

@@ -2,86 +2,30 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings as django_settings
 
-from django_entra_auth.cache.entries import Entries, build_key
+from django_entra_auth.cache.chain import Chain
+from django_entra_auth.cache.entries import CacheOutage, Entries, build_key
+from django_entra_auth.cache.local_copies import CopyKey, Tokens, local_copies
 from django_entra_auth.cache.single_flight import SingleFlight
 from django_entra_auth.conf import EntraSettings
-from django_entra_auth.oauth2.token_cache import CachedAccount, CachedToken, Holder
+from django_entra_auth.oauth2.token_cache import (
+    CachedAccount,
+    CachedToken,
+    Holder,
+    NullTokenCache,
+)
 
-TOMBSTONE_SECONDS = 300  # longer than a lock and every HTTP timeout together
-LOCAL_COPIES = 10_000
 RESOURCES = 64  # of one sign-in; no real site comes near
+SLOT_MARGIN_SECONDS = 2 * 24 * 3600  # longer than any access token outlives its session
 
-Tokens = tuple[CachedToken, ...]
-CopyKey = tuple[str, str]  # the sign-in's hash, the entry's key
-
-
-class LocalCopies:
-    """What this process read a moment ago; bounded, the least recently used goes first."""
-
-    def __init__(
-        self, *, maximum: int = LOCAL_COPIES, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._maximum = maximum
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._copies: OrderedDict[CopyKey, tuple[float, Tokens]] = OrderedDict()
-        self._drops = 0
-
-    def get(self, key: CopyKey, seconds: float) -> Tokens | None:
-        """A copy that is at most `seconds` old."""
-        with self._lock:
-            kept = self._copies.get(key)
-            if kept is None or self._clock() - kept[0] >= seconds:
-                return None
-            self._copies.move_to_end(key)
-            return kept[1]
-
-    @property
-    def drops(self) -> int:
-        """How often something was dropped; note it before reading what is to be put."""
-        return self._drops
-
-    def put(self, key: CopyKey, tokens: Tokens, *, drops: int) -> None:
-        """Keep a copy of what was read, unless a writer has dropped something since."""
-        with self._lock:
-            if drops != self._drops:
-                return
-            self._copies[key] = (self._clock(), tokens)
-            self._copies.move_to_end(key)
-            if len(self._copies) > self._maximum:
-                self._copies.popitem(last=False)
-
-    def drop(self, key: CopyKey) -> None:
-        """Forget a copy."""
-        with self._lock:
-            self._copies.pop(key, None)
-            self._drops += 1
-
-    def drop_sign_in(self, id_hash: str) -> None:
-        """Forget all copies of one sign-in."""
-        with self._lock:
-            for key in [key for key in self._copies if key[0] == id_hash]:
-                del self._copies[key]
-            self._drops += 1
-
-    def clear(self) -> None:
-        """Forget all copies."""
-        with self._lock:
-            self._copies.clear()
-            self._drops += 1
-
-
-local_copies = LocalCopies()
+__all__ = ["LocalTokens", "SignInTokenCache", "local_copies"]
 
 
 @contextmanager
@@ -102,18 +46,48 @@ class SignInTokenCache:
     Every method may raise TemporarilyUnavailable.
     """
 
-    def __init__(self, id_hash: str, settings: EntraSettings) -> None:
-        """Be the cache of the sign-in with this hash."""
+    def __init__(
+        self,
+        id_hash: str,
+        settings: EntraSettings,
+        *,
+        session_seconds: Callable[[], float] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Be the cache of the sign-in with this hash.
+
+        `session_seconds` says how long the session behind it lives from now, and is asked when
+        something is written; without it the account ends when it was to end before.
+        """
         self._id_hash = id_hash
         self._entries = Entries(settings)
+        self._chain = Chain(self._entries)
         self._local_seconds = settings.local_copy_seconds
+        self._session_seconds = session_seconds
+        self._clock = clock
         self._flights = SingleFlight(self._entries, id_hash)
 
     def peek_tokens(self, holder: Holder, resource: str) -> Tokens:
-        """The tokens of a resource, from this process's own copy while that is fresh."""
+        """The tokens of a resource, from this process's own copy while that is fresh.
+
+        With the cache down, from a copy of any age: it serves for as long as its tokens do.
+        """
+        copy = self.find_copy(holder, resource)
+        if copy is not None:
+            return copy
+        try:
+            return self.load_tokens(holder, resource)
+        except CacheOutage:
+            key = self._id_hash, self._token_key(holder, resource)
+            last = local_copies.get_last(key) if self._local_seconds else None
+            if last is None:
+                raise
+            return last
+
+    def find_copy(self, holder: Holder, resource: str) -> Tokens | None:
+        """The copy of this process, while it is fresh."""
         key = self._id_hash, self._token_key(holder, resource)
-        copy = local_copies.get(key, self._local_seconds)
-        return self.load_tokens(holder, resource) if copy is None else copy
+        return local_copies.get(key, self._local_seconds)
 
     def load_tokens(self, holder: Holder, resource: str) -> Tokens:
         """The tokens of a resource, newest first."""
@@ -130,13 +104,13 @@ class SignInTokenCache:
             if not tokens:
                 self._entries.delete(key)
             elif self._remember_resource(resource):
-                seconds = max(token.expires_at for token in tokens) - time.time()
+                seconds = max(token.expires_at for token in tokens) - self._clock()
                 self._save(key, [_write_token(token) for token in tokens], seconds)
 
     def load_account(self, home_account_id: str) -> CachedAccount | None:
         """The account of this sign-in, None when its entry is gone."""
         kept = self._load_account()
-        return None if kept is None else CachedAccount(**kept)
+        return None if kept is None else kept[0]
 
     def list_accounts(self) -> list[CachedAccount]:
         """The account of this sign-in, if it is there."""
@@ -145,18 +119,18 @@ class SignInTokenCache:
 
     def save_account(self, account: CachedAccount) -> None:
         """Keep the account after its sign-in."""
-        self._save_account(asdict(account))
+        self._save_account(account, self._ends_at(None))
 
     def update_refresh_token(self, home_account_id: str, used: str, new: str | None) -> None:
         """Replace the refresh token; None drops it while it is still the `used` one."""
         kept = self._load_account()
-        if kept is None or (new is None and kept["refresh_token"] != used):
+        if kept is None or (new is None and kept[0].refresh_token != used):
             return
-        self._save_account({**kept, "refresh_token": new})
+        self._save_account(replace(kept[0], refresh_token=new), self._ends_at(kept[1]))
 
     def delete_account(self, home_account_id: str) -> None:
         """End: a tombstone first, then everything that is there."""
-        self._entries.save(self._ended_key, 1, TOMBSTONE_SECONDS)
+        self._chain.end(self._id_hash)
         holder = Holder("account", home_account_id)
         for slot_key, resource in self._load_resources().items():
             self._entries.delete(self._token_key(holder, resource))
@@ -174,21 +148,24 @@ class SignInTokenCache:
     def _account_key(self) -> str:
         return build_key("account", self._id_hash)
 
-    @property
-    def _ended_key(self) -> str:
-        return build_key("ended", self._id_hash)
-
     def _token_key(self, holder: Holder, resource: str) -> str:
         # One sign-in is one account, however its id is spelled.
         owner = "" if holder.kind == "account" else holder.id
         return build_key("tokens", self._id_hash, holder.kind, owner, resource)
 
-    def _load_account(self) -> dict[str, Any] | None:
+    def _load_account(self) -> tuple[CachedAccount, float] | None:
         kept = self._entries.load(self._account_key)
-        return kept if isinstance(kept, dict) else None
+        return None if kept is None else (CachedAccount(**kept["account"]), kept["ends_at"])
 
-    def _save_account(self, account: dict[str, Any]) -> None:
-        self._save(self._account_key, account, django_settings.SESSION_COOKIE_AGE)
+    def _save_account(self, account: CachedAccount, ends_at: float) -> None:
+        kept = {"account": asdict(account), "ends_at": ends_at}
+        self._save(self._account_key, kept, ends_at - self._clock())
+
+    def _ends_at(self, before: float | None) -> float:
+        """When the session ends, as Unix time; what nobody says now is as it was `before`."""
+        if self._session_seconds is not None:
+            return self._clock() + self._session_seconds()
+        return self._clock() + django_settings.SESSION_COOKIE_AGE if before is None else before
 
     def _load_resources(self) -> dict[str, str]:
         """The resources by the key of their slot."""
@@ -200,13 +177,16 @@ class SignInTokenCache:
         Each resource takes a slot of its own with an atomic add: in one shared list a writer
         could overwrite another's entry, and that token would outlive the sign-out.
         """
-        if self._load_account() is None:
+        account = self._load_account()
+        if account is None:
             return False
+        seconds = max(account[1] - self._clock(), 0) + SLOT_MARGIN_SECONDS
         for number in range(RESOURCES):
             key = self._slot_key(number)
             if self._entries.load(key) == resource:
+                self._entries.touch(key, seconds)
                 return True
-            if self._entries.add(key, resource, django_settings.SESSION_COOKIE_AGE):
+            if self._entries.add(key, resource, seconds):
                 return self._stands(key)
             if self._entries.load(key) == resource:
                 return True
@@ -217,20 +197,17 @@ class SignInTokenCache:
 
     def _save(self, key: str, value: Any, seconds: float) -> None:
         """Write, unless the sign-in has ended, also while it was being written."""
-        if seconds <= 0 or self._has_ended():
+        if seconds <= 0 or self._chain.has_ended(self._id_hash):
             return
         self._entries.save(key, value, seconds)
         self._stands(key)
 
     def _stands(self, key: str) -> bool:
         """Whether what was just written may stay; it goes again when the sign-in has ended."""
-        if not self._has_ended():
+        if not self._chain.has_ended(self._id_hash):
             return True
         self._entries.delete(key)
         return False
-
-    def _has_ended(self) -> bool:
-        return self._entries.load(self._ended_key) is not None
 
 
 def _write_token(token: CachedToken) -> list[Any]:
@@ -246,3 +223,18 @@ def _write_token(token: CachedToken) -> list[Any]:
 def _read_token(kept: list[Any]) -> CachedToken:
     access_token, scopes, expires_at, refresh_at, token_type = kept
     return CachedToken(access_token, frozenset(scopes), expires_at, refresh_at, token_type)
+
+
+class LocalTokens(NullTokenCache):
+    """What this process has read of a sign-in a moment ago, without any I/O.
+
+    For event loops: a good token is there at once, and for all else the real cache is asked.
+    """
+
+    def __init__(self, cache: SignInTokenCache) -> None:
+        """Look at the fresh copies of this cache's sign-in."""
+        self._cache = cache
+
+    def peek_tokens(self, holder: Holder, resource: str) -> Tokens:
+        """The tokens of a resource, none without a fresh copy."""
+        return self._cache.find_copy(holder, resource) or ()

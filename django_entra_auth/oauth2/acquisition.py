@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from .errors import ProtocolFailure, Result
 from .scopes import covers, find_resource, normalize_scopes
-from .token_cache import CachedToken, Holder, TokenCache
+from .token_cache import CachedToken, Holder, TokenCache, kept_if_possible
 
 SKEW: Final = 300
 """Seconds before its end at which a token counts as expired."""
 _PAUSE: Final = 60
+_JITTER: Final = 0.1
+"""Part of the time until a renewal by which it may come early: tokens issued together, as in the
+morning, would otherwise all be renewed in the same second."""
 _MAX_TOKENS: Final = 4
 _OUTAGES: Final = frozenset({"throttled", "transient"})
 
@@ -55,11 +59,21 @@ def make_wanted(
 
 
 class Acquirer:
-    """Serves tokens from a cache, refreshing them in time; ``clock`` returns Unix time."""
+    """Serves tokens from a cache, refreshing them in time.
 
-    def __init__(self, cache: TokenCache, *, clock: Callable[[], float]) -> None:
+    ``clock`` returns Unix time, ``randomness`` a number from 0 up to 1.
+    """
+
+    def __init__(
+        self,
+        cache: TokenCache,
+        *,
+        clock: Callable[[], float],
+        randomness: Callable[[], float] = random.random,
+    ) -> None:
         self._cache = cache
         self._clock = clock
+        self._randomness = randomness
 
     def find_ready(self, wanted: Wanted) -> Result | None:
         """Return a kept token that needs no thought: far from its end, not due for renewal."""
@@ -72,6 +86,13 @@ class Acquirer:
         if token.refresh_at is not None and now >= token.refresh_at:
             return None
         return self._present(token)
+
+    def find_last(self, wanted: Wanted) -> Result | None:
+        """Return a kept token until its very end, for as long as the cache cannot be asked."""
+        if wanted.must_be_new:
+            return None
+        token = self._choose(self._cache.peek_tokens(wanted.holder, wanted.resource), wanted)
+        return None if token is None else self._present(token)
 
     def acquire(self, wanted: Wanted, fetch: Callable[[], Result]) -> Result:
         """Return a kept token while it is good, else what ``fetch`` gets.
@@ -170,9 +191,11 @@ class Acquirer:
         try:
             result = fetch()
         except ProtocolFailure as failure:
-            self._forget_challenged(wanted, failure.result)
+            with kept_if_possible():
+                self._forget_challenged(wanted, failure.result)
             return dict(failure.result)
-        self.keep(wanted, result)
+        with kept_if_possible():
+            self.keep(wanted, result)
         return result
 
     def _forget_challenged(self, wanted: Wanted, failure: Mapping[str, Any]) -> None:
@@ -204,6 +227,9 @@ class Acquirer:
             access_token,
             scopes,
             now + lifetime,
-            None if refresh_in is None else now + refresh_in,
+            None if refresh_in is None else now + self._spread(refresh_in),
             str(result.get("token_type", "Bearer")),
         )
+
+    def _spread(self, seconds: float) -> float:
+        return seconds * (1 - _JITTER * self._randomness())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, cast
 
 from .accounts import read_account, show_account
-from .acquisition import Acquirer, make_wanted
+from .acquisition import Acquirer, Wanted, make_wanted
 from .auth_code import (
     AuthCodeFlow,
     add_query,
@@ -33,7 +33,7 @@ from .provider import Provider
 from .refresh import refresh_account
 from .scopes import RESERVED_SCOPES, check_scopes, decorate_scopes
 from .throttle import ThrottledHttpClient, ThrottleLimits
-from .token_cache import Holder, MemoryTokenCache, TokenCache
+from .token_cache import CacheUnavailable, Holder, MemoryTokenCache, TokenCache
 
 _ON_BEHALF_OF = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -225,16 +225,13 @@ class ConfidentialClientApplication:
         ready = self._acquirer.find_ready(wanted)
         if ready is not None:
             return ready
-        stored = self._cache.load_account(holder.id)
-        if stored is None or stored.refresh_token is None:
-            return self._acquirer.peek(wanted)
-        result = self._acquirer.acquire(
-            wanted,
-            lambda: refresh_account(
-                self._provider, self._cache, stored.home_account_id, names, claims
-            ),
-        )
-        return with_classification(result)
+        try:
+            return self._acquire_for_account(wanted, names, claims)
+        except CacheUnavailable:
+            last = self._acquirer.find_last(wanted)
+            if last is None:
+                raise
+            return last
 
     acquire_token_silent_with_error = acquire_token_silent
 
@@ -319,6 +316,20 @@ class ConfidentialClientApplication:
     def _use(self, token_cache: TokenCache) -> None:
         self._cache = token_cache
         self._acquirer = Acquirer(token_cache, clock=self._clock)
+
+    def _acquire_for_account(
+        self, wanted: Wanted, names: list[str], claims: str | None
+    ) -> Result | None:
+        stored = self._cache.load_account(wanted.holder.id)
+        if stored is None or stored.refresh_token is None:
+            return self._acquirer.peek(wanted)
+        result = self._acquirer.acquire(
+            wanted,
+            lambda: refresh_account(
+                self._provider, self._cache, stored.home_account_id, names, claims
+            ),
+        )
+        return with_classification(result)
 
     def _merge(self, claims_challenge: str | None) -> str | None:
         if not claims_challenge:

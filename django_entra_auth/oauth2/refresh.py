@@ -8,7 +8,7 @@ from typing import Any
 from .errors import ProtocolFailure, Result, make_error
 from .provider import Provider, refuse_id_token
 from .scopes import decorate_scopes
-from .token_cache import CachedAccount, TokenCache
+from .token_cache import CachedAccount, TokenCache, kept_if_possible
 
 
 def refresh_account(
@@ -37,10 +37,13 @@ def refresh_account(
         _check_same_person(result, account)
     except ProtocolFailure as failure:
         if failure.result.get("suberror") == "bad_token":
-            cache.update_refresh_token(home_account_id, account.refresh_token, None)
+            with kept_if_possible():
+                cache.update_refresh_token(home_account_id, account.refresh_token, None)
         raise
     if result.get("refresh_token"):
-        cache.update_refresh_token(home_account_id, account.refresh_token, result["refresh_token"])
+        with kept_if_possible():
+            new = result["refresh_token"]
+            cache.update_refresh_token(home_account_id, account.refresh_token, new)
     return result
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from .errors import Result
 from .shared_calls import SharedCalls
+
+logger = logging.getLogger(__name__)
 
 MAX_PARTITIONS: Final = 10_000
 """Accounts, and as many other holders of tokens, that the cache in memory keeps."""
@@ -53,12 +57,26 @@ class Holder:
     id: str
 
 
+class CacheUnavailable(Exception):
+    """A token cache cannot be asked; what it keeps may well be there."""
+
+
+@contextmanager
+def kept_if_possible() -> Iterator[None]:
+    """Go on when the cache is down: what Entra has answered serves those who asked for it."""
+    try:
+        yield
+    except CacheUnavailable:
+        logger.warning("The token cache is down: an answer is used, but not kept")
+
+
 class TokenCache(Protocol):
     """What the application needs of a token cache; every method is safe between threads.
 
     Tokens are kept by holder and resource, so that the cost of finding one does not grow with
     the number of resources. Tokens of an account that is not there are not kept: a refresh
-    that was under way during a sign-out must not bring anything back.
+    that was under way during a sign-out must not bring anything back. Any method may raise
+    ``CacheUnavailable``; ``peek_tokens`` only when it has nothing to go by.
     """
 
     def peek_tokens(self, holder: Holder, resource: str) -> tuple[CachedToken, ...]:

@@ -61,9 +61,13 @@ def _prepare(order: Order) -> Any:
 
 def open_session(session: dict[str, Any]) -> Any:
     """`request.entra` of a request with this session, whose user is already loaded."""
+    from django.contrib.sessions.backends.base import SessionBase
+
     from django_entra_auth.session import EntraSession
 
-    request: Any = SimpleNamespace(session=session)
+    loaded = SessionBase()
+    loaded.update(session)
+    request: Any = SimpleNamespace(session=loaded)
     return EntraSession(request, SimpleNamespace(is_authenticated=True))
 
 

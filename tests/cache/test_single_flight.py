@@ -12,7 +12,7 @@ from django.core.cache import caches
 from django.test import override_settings
 
 from django_entra_auth.cache import single_flight
-from django_entra_auth.cache.entries import Entries
+from django_entra_auth.cache.entries import CacheOutage, Entries
 from django_entra_auth.cache.single_flight import SingleFlight
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
@@ -221,6 +221,45 @@ def test_the_lock_of_somebody_else_is_left_alone(entries: Entries, flight: Singl
 
     assert flight.run("key", stall) == {"n": 1}
     assert entries.load(lock_key) == "the next owner"
+
+
+@pytest.mark.parametrize(("seconds", "stays"), [(19, False), (21, True), (31, True)])
+def test_a_holder_near_its_locks_end_leaves_it_to_expire(
+    entries: Entries, seconds: float, *, stays: bool
+) -> None:
+    """Between looking and deleting, the lock could become the next one's."""
+    now = [100.0]
+
+    def call() -> dict[str, Any]:
+        now[0] += seconds
+        return {"n": 1}
+
+    flight = SingleFlight(entries, "somebody", clock=lambda: now[0])
+    assert flight.run("key", call) == {"n": 1}
+    assert (entries.load(flight._lock_key("key")) is not None) is stays
+    # Who comes now gets the outcome that is there, or makes a call of their own.
+    later = Elsewhere(entries, "somebody").run("key", lambda: {"n": 2})
+    assert later == ({"n": 1} if stays else {"n": 2})
+
+
+@pytest.mark.parametrize("fail", ["save", "load", "delete"])
+def test_an_outcome_is_not_lost_with_the_cache(
+    entries: Entries, monkeypatch: pytest.MonkeyPatch, fail: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The cache goes while the call runs: caller and waiters of this process have the outcome."""
+
+    def down(*args: Any) -> None:
+        raise CacheOutage
+
+    held = Held({"n": 1})
+    flight = SingleFlight(entries, "somebody")
+    with ThreadPoolExecutor(5) as pool:
+        futures = [pool.submit(flight.run, "key", held) for _ in range(5)]
+        assert held.begun.wait(WAIT_SECONDS)
+        monkeypatch.setattr(entries, fail, down)
+        held.end.set()
+        assert [future.result(WAIT_SECONDS) for future in futures] == [{"n": 1}] * 5
+    assert "not shared" in caplog.text
 
 
 def test_who_joins_one_that_did_not_wait_is_not_left_with_nothing(

@@ -14,7 +14,7 @@ from django.core.cache import caches
 
 from django_entra_auth.cache.token_cache import local_copies
 from django_entra_auth.emulator.faults import Fault
-from django_entra_auth.session import SESSION_KEY
+from django_entra_auth.session_entry import SESSION_KEY
 from tests.cache.stampede_worker import REDIS, Order, ask_in_tasks, ask_in_threads, serve
 from tests.visitor import Visitor
 

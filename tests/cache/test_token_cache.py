@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.cache import caches
 from django.test import override_settings
 
-from django_entra_auth.cache.entries import Entries, build_key
-from django_entra_auth.cache.token_cache import LocalCopies, SignInTokenCache, local_copies
+from django_entra_auth.cache.entries import build_key
+from django_entra_auth.cache.local_copies import local_copies
+from django_entra_auth.cache.token_cache import SignInTokenCache
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.oauth2.token_cache import CachedAccount, CachedToken, Holder
+from tests.cache.hooks import hook
 
 REDIS = "django.core.cache.backends.redis.RedisCache"
-WAIT_SECONDS = 20
 ME = Holder("account", "uid.utid")
 ACCOUNT = CachedAccount("uid.utid", "utid", "oid", "alice@contoso.example", "host", "rt-one")
 
@@ -92,6 +91,47 @@ def test_the_account_lives_as_long_as_a_session(settings: Any, redis: Any) -> No
     assert 690 < redis.ttl(key) <= 700
 
 
+def test_it_lives_as_long_as_this_session(settings: Any, redis: Any) -> None:
+    """A session may have an expiry of its own; it is asked again whenever something is written."""
+    left = [9000.0]
+    cache = SignInTokenCache("hash-one", get_settings(), session_seconds=lambda: left[0])
+    cache.save_account(ACCOUNT)
+    (key,) = keys_of(redis, "account")
+    assert 8990 < redis.ttl(key) <= 9000
+    left[0] = 20_000
+    cache.update_refresh_token("", "rt-one", "rt-two")
+    assert 19_990 < redis.ttl(key) <= 20_000
+    left[0] = -1
+    cache.update_refresh_token("", "rt-two", "rt-three")
+    account = cache.load_account("")
+    assert account is not None
+    assert account.refresh_token == "rt-two"
+
+
+def test_who_knows_no_session_prolongs_nothing(settings: Any, redis: Any) -> None:
+    settings.SESSION_COOKIE_AGE = 700
+    now = [time.time()]
+    SignInTokenCache("hash-one", get_settings()).save_account(ACCOUNT)
+    settings.SESSION_COOKIE_AGE = 50_000
+    now[0] += 300
+    later = SignInTokenCache("hash-one", get_settings(), clock=lambda: now[0])
+    later.update_refresh_token("", "rt-one", "rt-two")
+    (key,) = keys_of(redis, "account")
+    assert 380 < redis.ttl(key) <= 400
+
+
+def test_what_a_sign_out_has_to_find_outlives_the_tokens(settings: Any, redis: Any) -> None:
+    settings.SESSION_COOKIE_AGE = 600
+    cache = open_cache()
+    cache.save_tokens(ME, "graph", (make_token(seconds=28 * 3600),))
+    (slot,) = keys_of(redis, "resource")
+    (tokens,) = keys_of(redis, "tokens")
+    assert redis.ttl(slot) > redis.ttl(tokens)
+    redis.expire(slot, 60)
+    cache.save_tokens(ME, "graph", (make_token(seconds=28 * 3600),))
+    assert redis.ttl(slot) > redis.ttl(tokens)
+
+
 def test_no_tokens_is_no_entry(cache: SignInTokenCache, redis: Any) -> None:
     cache.save_tokens(ME, "graph", (make_token(),))
     cache.save_tokens(ME, "graph", ())
@@ -121,120 +161,6 @@ def test_refresh_tokens_are_replaced_and_dropped(
     account = cache.load_account("")
     assert account is not None
     assert account.refresh_token == kept
-
-
-class TestLocalCopies:
-    def test_a_copy_serves_within_its_time(
-        self, cache: SignInTokenCache, redis: Any, settings: Any
-    ) -> None:
-        tokens = (make_token(),)
-        cache.save_tokens(ME, "graph", tokens)
-        assert cache.peek_tokens(ME, "graph") == tokens
-        redis.flushdb()
-        assert cache.peek_tokens(ME, "graph") == tokens
-        assert cache.load_tokens(ME, "graph") == ()
-
-    def test_zero_seconds_turn_it_off(self, settings: Any, redis: Any) -> None:
-        settings.ENTRA_AUTH = {**settings.ENTRA_AUTH, "LOCAL_COPY_SECONDS": 0}
-        cache = open_cache()
-        cache.save_tokens(ME, "graph", (make_token(),))
-        assert cache.peek_tokens(ME, "graph")
-        redis.flushdb()
-        assert cache.peek_tokens(ME, "graph") == ()
-
-    def test_it_ends_with_its_time(self) -> None:
-        now = [100.0]
-        copies = LocalCopies(clock=lambda: now[0])
-        copies.put("a", (make_token(),), drops=copies.drops)
-        now[0] += 14.9
-        assert copies.get("a", 15)
-        now[0] += 0.1
-        assert copies.get("a", 15) is None
-
-    def test_the_least_recently_used_goes_first(self) -> None:
-        copies = LocalCopies(maximum=2)
-        for key in ("a", "b"):
-            copies.put(key, (), drops=copies.drops)
-        assert copies.get("a", 15) == ()
-        copies.put("c", (), drops=copies.drops)
-        assert [copies.get(key, 15) for key in ("a", "b", "c")] == [(), None, ()]
-
-    def test_threads_may_use_it_at_once(self) -> None:
-        copies = LocalCopies(maximum=5)
-        start = threading.Barrier(8)
-
-        def work(number: int) -> None:
-            start.wait(WAIT_SECONDS)
-            for step in range(500):
-                copies.put(str((number + step) % 9), (), drops=copies.drops)
-                copies.get(str(step % 9), 15)
-                copies.drop(str(step % 7))
-
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(work, range(8)))
-        assert sum(copies.get(str(number), 15) is not None for number in range(9)) <= 5
-
-    def test_what_is_written_replaces_the_copy(self, cache: SignInTokenCache) -> None:
-        one, two = make_token("one"), make_token("two")
-        cache.save_tokens(ME, "graph", (one,))
-        assert cache.peek_tokens(ME, "graph") == (one,)
-        cache.save_tokens(ME, "graph", (two,))
-        assert cache.peek_tokens(ME, "graph") == (two,)
-
-    def test_a_reader_overtaken_by_a_writer_keeps_no_old_copy(
-        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        one, two = make_token("one"), make_token("two")
-        cache.save_tokens(ME, "graph", (one,))
-        hook(monkeypatch, "load", lambda key: cache.save_tokens(ME, "graph", (two,)), "tokens")
-        assert cache.load_tokens(ME, "graph") == (one,)
-        assert cache.peek_tokens(ME, "graph") == (two,)
-
-    @pytest.mark.parametrize("tokens", [(), (make_token("two"),)])
-    def test_a_reader_just_before_a_write_leaves_no_old_copy(
-        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch, tokens: Any
-    ) -> None:
-        cache.save_tokens(ME, "graph", (make_token("one"),))
-        read = lambda key: cache.peek_tokens(ME, "graph")  # noqa: E731
-        method = "save" if tokens else "delete"
-        hook(monkeypatch, method, read, "tokens", before=True)
-        cache.save_tokens(ME, "graph", tokens)
-        assert cache.peek_tokens(ME, "graph") == tokens
-
-    def test_a_reader_just_before_the_end_leaves_no_copy(
-        self, cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        cache.save_tokens(ME, "graph", (make_token("one"),))
-        read = lambda key: cache.peek_tokens(ME, "graph")  # noqa: E731
-        hook(monkeypatch, "delete", read, "tokens", before=True)
-        cache.delete_account("")
-        assert cache.peek_tokens(ME, "graph") == ()
-
-
-def hook(
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    act: Callable[[str], object],
-    kind: str,
-    *,
-    before: bool = False,
-) -> None:
-    """Let something happen right after (or before) the next `method` on a key of this kind."""
-    original = getattr(Entries, method)
-    done = []
-
-    def hooked(self: Entries, key: str, *args: Any) -> Any:
-        is_meant = f":{kind}:" in key and not done
-        if is_meant and before:
-            done.append(key)
-            act(key)
-        result = original(self, key, *args)
-        if is_meant and not before:
-            done.append(key)
-            act(key)
-        return result
-
-    monkeypatch.setattr(Entries, method, hooked)
 
 
 class TestEnd:

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from django_entra_auth.oauth2.acquisition import Acquirer, make_wanted
-from django_entra_auth.oauth2.token_cache import Holder, MemoryTokenCache
+from django_entra_auth.oauth2.errors import ProtocolFailure, make_error
+from django_entra_auth.oauth2.token_cache import CacheUnavailable, Holder, MemoryTokenCache
 
 HOLDER = Holder("app", "x")
 
@@ -102,3 +103,61 @@ def test_flights_differ_by_everything_that_matters():
     wanted = [{**base, **variant} for variant in variants]
     keys = {make_wanted(w.pop("holder"), w.pop("scopes"), **w).flight_key for w in wanted}
     assert len(keys) == len(variants)
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(0.0, 2000), (0.5, 1900), (0.999, 1800.2)])
+def test_renewals_are_spread_over_the_last_tenth_of_the_time(clock, number, seconds):
+    acquirer = Acquirer(MemoryTokenCache(), clock=clock, randomness=lambda: number)
+    wanted = make_wanted(HOLDER, ["a"])
+    acquirer.acquire(wanted, Endpoint(refresh_in=2000))
+    (token,) = acquirer._cache.load_tokens(HOLDER, wanted.resource)
+    assert token.refresh_at == pytest.approx(clock() + seconds)
+    assert token.expires_at == clock() + 3600
+
+
+def test_sign_ins_of_one_morning_are_not_renewed_in_one_second(clock):
+    acquirer = Acquirer(MemoryTokenCache(), clock=clock)
+    times = set()
+    for number in range(200):
+        wanted = make_wanted(Holder("app", str(number)), ["a"])
+        acquirer.acquire(wanted, Endpoint(refresh_in=43_200))
+        (token,) = acquirer._cache.load_tokens(wanted.holder, wanted.resource)
+        times.add(int(token.refresh_at))
+    assert len(times) > 150
+    assert clock() + 0.9 * 43_200 - 1 <= min(times) <= max(times) <= clock() + 43_200
+
+
+class FailingCache(MemoryTokenCache):
+    """Fails in one method once `down` is set."""
+
+    down = None
+
+    def __getattribute__(self, name):
+        if name == super().__getattribute__("down"):
+            raise CacheUnavailable
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("method", ["load_tokens", "save_tokens"])
+def test_a_token_that_cannot_be_kept_is_used(clock, method):
+    cache = FailingCache()
+    acquirer = Acquirer(cache, clock=clock)
+    endpoint = Endpoint()
+
+    def fetch():
+        cache.down = method
+        return endpoint()
+
+    assert acquirer.acquire(make_wanted(HOLDER, ["a"]), fetch)["access_token"] == "at-1"
+
+
+def test_an_error_that_cannot_be_noted_is_told(clock):
+    cache = FailingCache()
+    acquirer = Acquirer(cache, clock=clock)
+
+    def fetch():
+        cache.down = "save_tokens"
+        raise ProtocolFailure(make_error("invalid_grant", "no"))
+
+    wanted = make_wanted(HOLDER, ["a"], claims="{}")
+    assert acquirer.acquire(wanted, fetch)["error"] == "invalid_grant"

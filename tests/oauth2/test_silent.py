@@ -362,9 +362,9 @@ class TestRefreshOn:
         return lambda: server.count(provider.paths["token"]) - 2
 
     def test_before(self, app, account, asked, clock):
-        clock.move(2399)
+        clock.move(0.9 * 2400 - 1)  # a renewal may come a tenth early, see test_acquisition.py
         result = app.acquire_token_silent(SCOPES, account)
-        assert result["refresh_on"] == int(clock()) + 1
+        assert 0 <= result["refresh_on"] - int(clock()) <= 241
         assert asked() == 0
 
     def test_after(self, app, account, asked, clock, provider, refreshed):

@@ -1,0 +1,1 @@
+"""Optional integrations; each needs a package that the app itself does without."""
