@@ -1,9 +1,9 @@
-"""`request.entra`: what the session says about an Entra sign-in."""
+"""`request.entra`: what the session says about an Entra sign-in, and tokens for APIs."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,36 +11,28 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.http import HttpRequest
 
-from django_entra_auth import sign_ins
+from django_entra_auth import sign_ins, signals
 from django_entra_auth.cache.single_flight import share_call
+from django_entra_auth.cache.token_cache import LocalTokens, local_copies
 from django_entra_auth.client import get_application
-from django_entra_auth.exceptions import TemporarilyUnavailable
+from django_entra_auth.conf import get_settings
+from django_entra_auth.downstream import Headers, TokenAuth, find_challenge
+from django_entra_auth.exceptions import (
+    InteractionRequired,
+    TemporarilyUnavailable,
+    build_token_error,
+)
 from django_entra_auth.oauth2.errors import make_error
+from django_entra_auth.session_entry import SESSION_KEY, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
-SESSION_KEY = "_entra"
-SESSION_MAX_BYTES = 1500
-TEXT_MAX_CHARS = 512
-ROLES_MAX_BYTES = 1024
+# Tokens this request has had already: a view's own use after the decorator's costs nothing.
+MEMO_ATTRIBUTE = "_entra_tokens"
+MEMO_SECONDS = 15
 
-# Kept from the ID token, in the order in which they are given up when the session would grow
-# too large: the last are dropped first. Groups are never kept.
-KEPT_CLAIMS = (
-    "tid",
-    "oid",
-    "preferred_username",
-    "auth_time",
-    "acrs",
-    "acct",
-    "sid",
-    "name",
-    "login_hint",
-    "email",
-    "idp",
-    "roles",
-)
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +77,40 @@ class EntraSession:
             username=claims.get("preferred_username", ""),
         )
 
+    @property
+    def contexts(self) -> dict[str, int]:
+        """The authentication contexts that still count, with the time of their prompt.
+
+        Epoch seconds; they count for STEP_UP_SECONDS.
+        """
+        entry, seconds = self._entry, get_settings().step_up_seconds
+        if entry is None or not self._is_authenticated:
+            return {}
+        now, satisfied = time.time(), entry.get("contexts", {})
+        return {name: when for name, when in satisfied.items() if now - when < seconds}
+
     def acquire_token_silent(
         self,
         scopes: Sequence[str],
         *,
         claims_challenge: str | None = None,
         force_refresh: bool = False,
-    ) -> dict[str, Any] | None:
+    ) -> Result | None:
         """A token for an API, without asking the person; a dict as MSAL returns it.
 
         At most one cache read while a good token is there, none while this process has read it
-        within LOCAL_COPY_SECONDS. `claims_challenge` is JSON text. None when there is nothing to
-        work with: not signed in through Entra, or the tokens were evicted. An outage of the cache
-        is an error dict, `temporarily_unavailable`.
+        within LOCAL_COPY_SECONDS or this request has had it. `claims_challenge` is JSON text.
+        None when there is nothing to work with: not signed in through Entra, or the tokens were
+        evicted. An outage of the cache is an error dict, `temporarily_unavailable`.
         """
-        entry = self._entry
-        if entry is None or not self._is_authenticated:
+        if not self.is_signed_in:
             return None
-        application = get_application().bind(sign_ins.open_token_cache(entry["id"]))
-        try:
-            return application.acquire_token_silent(
-                list(scopes),
-                {"home_account_id": entry["home"]},
-                claims_challenge=claims_challenge,
-                force_refresh=force_refresh,
-            )
-        except TemporarilyUnavailable:
-            text = "The cache that holds the tokens cannot be asked."
-            return make_error("temporarily_unavailable", text)
+        if claims_challenge or force_refresh:
+            self._forget_noted()
+        elif (known := self._recall(scopes)) is not None:
+            return known
+        result = self._acquire(scopes, claims_challenge, force_refresh)
+        return self._note(scopes, result)
 
     async def aacquire_token_silent(
         self,
@@ -120,25 +118,85 @@ class EntraSession:
         *,
         claims_challenge: str | None = None,
         force_refresh: bool = False,
-    ) -> dict[str, Any] | None:
-        """`acquire_token_silent` for async views; tasks that ask the same share one call."""
+    ) -> Result | None:
+        """`acquire_token_silent` for async views; tasks that ask the same share one call.
 
-        async def acquire() -> dict[str, Any] | None:
-            return await sync_to_async(self.acquire_token_silent, thread_sensitive=False)(
-                scopes, claims_challenge=claims_challenge, force_refresh=force_refresh
+        A token in this process's own copy needs no thread. Load the session first:
+        `await request.aentra()`.
+        """
+        if not self.is_signed_in:
+            return None
+        if claims_challenge or force_refresh:
+            self._forget_noted()
+        elif (known := self._recall(scopes)) is not None:
+            return known
+        elif (copy := self._acquire_locally(scopes)) is not None:
+            return self._note(scopes, copy)
+
+        async def acquire() -> Result | None:
+            return await sync_to_async(self._acquire, thread_sensitive=False)(
+                scopes, claims_challenge, force_refresh
             )
 
         key = (self.sign_in_id, tuple(scopes), claims_challenge, force_refresh)
-        result = await share_call(key, acquire)
-        return None if result is None else dict(result)
+        return self._note(scopes, await share_call(key, acquire))
+
+    def token(self, scopes: Sequence[str]) -> str:
+        """An access token, or an exception that the middleware answers.
+
+        Raises InteractionRequired, TokenThrottled, TemporarilyUnavailable, ConfigurationRejected.
+        """
+        return _read_token(self.acquire_token_silent(scopes), scopes)
+
+    async def atoken(self, scopes: Sequence[str]) -> str:
+        """`token` for async views."""
+        return _read_token(await self.aacquire_token_silent(scopes), scopes)
+
+    def auth(self, scopes: Sequence[str], origin: str | None = None) -> TokenAuth:
+        """The `auth=` of a requests call: a token, and an API's claims challenge answered once.
+
+        `origin` ("https://api.example") is the only one the token may go to; without it, the
+        first one asked. Graph's tokens go to Graph alone. See `downstream.TokenAuth`.
+        """
+        settings = get_settings()
+        return TokenAuth(
+            _Source(self),
+            scopes,
+            authority=settings.authority,
+            origin=origin,
+            allow_loopback=settings.local_emulator,
+        )
+
+    def raise_for_challenge(self, status: int, headers: Headers, scopes: Sequence[str]) -> None:
+        """Raise InteractionRequired when an API's answer is a claims challenge.
+
+        For HTTP clients other than requests; no I/O, so it serves async views too. `headers` is
+        a mapping or pairs.
+        """
+        claims = find_challenge(status, headers)
+        if claims is not None:
+            raise _need_person(scopes, claims)
 
     @property
     def sign_in_id(self) -> str | None:
         """The secret id of this sign-in; for this app's own use."""
         return self._entry["id"] if self._entry else None
 
+    def heal(self) -> bool:
+        """Follow a session that was written back from before a prompt to what replaced it.
+
+        Returns whether there was something to follow. One cache read, so only for when something
+        is missing.
+        """
+        entry = self._entry
+        successor = sign_ins.find_successor(entry["id"]) if entry else None
+        if successor is None:
+            return False
+        self._request.session[SESSION_KEY] = {**(entry or {}), **successor}
+        return True
+
     @property
-    def _entry(self) -> dict[str, Any] | None:
+    def _entry(self) -> Entry | None:
         session = self._request.session
         entry = session.get(SESSION_KEY)
         # Somebody who has since signed in by another backend keeps the session's data.
@@ -150,6 +208,114 @@ class EntraSession:
     def _is_authenticated(self) -> bool:
         user = self._request.user if self._user is None else self._user
         return bool(user.is_authenticated)
+
+    def _acquire(
+        self, scopes: Sequence[str], claims_challenge: str | None, force_refresh: bool
+    ) -> Result | None:
+        try:
+            result = self._ask(scopes, claims_challenge, force_refresh)
+            if result is None and self.heal():
+                result = self._ask(scopes, claims_challenge, force_refresh)
+        except TemporarilyUnavailable:
+            text = "The cache that holds the tokens cannot be asked."
+            return make_error("temporarily_unavailable", text)
+        return result
+
+    def _ask(
+        self,
+        scopes: Sequence[str],
+        claims_challenge: str | None = None,
+        force_refresh: bool = False,
+        *,
+        locally: bool = False,
+    ) -> Result | None:
+        entry = self._entry
+        if entry is None:
+            return None
+        seconds = self._request.session.get_expiry_age
+        cache = sign_ins.open_token_cache(entry["id"], session_seconds=seconds)
+        return (
+            get_application()
+            .bind(LocalTokens(cache) if locally else cache)
+            .acquire_token_silent(
+                list(scopes),
+                {"home_account_id": entry["home"]},
+                claims_challenge=claims_challenge,
+                force_refresh=force_refresh,
+            )
+        )
+
+    def _acquire_locally(self, scopes: Sequence[str]) -> Result | None:
+        """A good token of this process's own copy, without any I/O."""
+        return self._ask(scopes, locally=True)
+
+    def _recall(self, scopes: Sequence[str]) -> Result | None:
+        known = getattr(self._request, MEMO_ATTRIBUTE, {}).get(self._memo_key(scopes))
+        if known is None or time.monotonic() - known[0] > MEMO_SECONDS:
+            return None
+        return dict(known[1])
+
+    def _note(self, scopes: Sequence[str], result: Result | None) -> Result | None:
+        """Remember a token for this request; tell about an error."""
+        if result is None:
+            return None
+        if "access_token" in result:
+            memo = self._request.__dict__.setdefault(MEMO_ATTRIBUTE, {})
+            memo[self._memo_key(scopes)] = (time.monotonic(), result)
+        else:
+            signals.token_error.send_robust(
+                EntraSession,
+                request=self._request,
+                result=dict(result),
+                scopes=tuple(scopes),
+                account=self.account,
+            )
+        return dict(result)
+
+    def _memo_key(self, scopes: Sequence[str]) -> tuple[str | None, frozenset[str]]:
+        return self.sign_in_id, frozenset(scopes)
+
+    def _forget_noted(self) -> None:
+        self._request.__dict__.pop(MEMO_ATTRIBUTE, None)
+
+    def _forget_copies(self) -> None:
+        """Ask the shared cache next: what this request or this process holds was refused."""
+        self._forget_noted()
+        if self.sign_in_id:
+            local_copies.drop_sign_in(sign_ins.hash_id(self.sign_in_id))
+
+
+class _Source:
+    """Tokens of a request for `downstream.TokenAuth`."""
+
+    def __init__(self, entra: EntraSession) -> None:
+        self._entra = entra
+
+    def token(
+        self,
+        scopes: Sequence[str],
+        *,
+        claims_challenge: str | None = None,
+        refused_token: str | None = None,
+    ) -> str:
+        """A token; after a challenge first one that somebody else has got since."""
+        if claims_challenge is None:
+            return self._entra.token(scopes)
+        self._entra._forget_copies()
+        newer = self._entra.acquire_token_silent(scopes) or {}
+        # One that Entra has issued just now, without the claims, would only be challenged again.
+        if newer.get("token_source") == "cache" and newer["access_token"] != refused_token:
+            return str(newer["access_token"])
+        result = self._entra.acquire_token_silent(scopes, claims_challenge=claims_challenge)
+        try:
+            return _read_token(result, scopes, claims_challenge)
+        except InteractionRequired as needed:
+            needed.source = "api"
+            raise
+
+    def challenge(self, scopes: Sequence[str], claims: str) -> InteractionRequired:
+        """For a challenge that a new token did not settle."""
+        return _need_person(scopes, claims)
 
 
 class EntraHttpRequest(HttpRequest):
@@ -166,22 +332,16 @@ async def load_entra_session(request: HttpRequest) -> EntraSession:
     return EntraSession(request, await request.auser())
 
 
-def build_entry(
-    claims: Mapping[str, Any], *, sign_in_id: str, home_account_id: str, backend: str
-) -> dict[str, Any]:
-    """The session's entry for a sign-in; at most SESSION_MAX_BYTES as JSON."""
-    kept = {name: claims[name] for name in KEPT_CLAIMS if _is_small(name, claims.get(name))}
-    entry = {"id": sign_in_id, "home": home_account_id, "backend": backend, "claims": kept}
-    for name in reversed(KEPT_CLAIMS[2:]):
-        if len(json.dumps(entry)) <= SESSION_MAX_BYTES:
-            break
-        kept.pop(name, None)
-    return entry
+def _read_token(
+    result: Result | None, scopes: Sequence[str], claims_challenge: str | None = None
+) -> str:
+    if result is None or "access_token" not in result:
+        raise build_token_error(result, scopes=scopes, claims_challenge=claims_challenge)
+    return str(result["access_token"])
 
 
-def _is_small(name: str, value: Any) -> bool:
-    if name == "roles":
-        return isinstance(value, list) and len(json.dumps(value)) <= ROLES_MAX_BYTES
-    if isinstance(value, str):
-        return len(value) <= TEXT_MAX_CHARS
-    return isinstance(value, int | list)
+def _need_person(scopes: Sequence[str], claims: str) -> InteractionRequired:
+    result = {"error": "insufficient_claims", "category": "interaction"}
+    needed = InteractionRequired(result, scopes=scopes, claims=claims)
+    needed.source = "api"
+    return needed

@@ -10,5 +10,6 @@ urlpatterns = [
     path("login/", views.login, name="login"),
     path("callback", views.callback, name="callback"),
     path("logout/", views.logout, name="logout"),
+    path("resume/<str:resume_id>/", views.resume, name="resume"),
     path("front-channel-logout", views.front_channel_logout, name="front_channel_logout"),
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import logging
-import re
 from collections.abc import Callable
 from functools import wraps
 from urllib.parse import urlencode, urlsplit
@@ -16,17 +14,19 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from django_entra_auth import sign_ins, signals
+from django_entra_auth import sign_ins
 from django_entra_auth.backends import find_backend
 from django_entra_auth.cache.entries import Entries
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import SignInFailed, TemporarilyUnavailable
-from django_entra_auth.interaction import pages, sign_in, sign_out
+from django_entra_auth.interaction import answers, pages, prompt, resume_pages, sign_in, sign_out
+from django_entra_auth.interaction.admin_consent import ConsentGiven
 from django_entra_auth.interaction.answer import (
     BODY_MAX_BYTES,
     Answer,
@@ -35,82 +35,65 @@ from django_entra_auth.interaction.answer import (
     parse_answer,
 )
 from django_entra_auth.interaction.browser import (
-    drop_marker,
-    has_signed_out,
     has_signed_out_at_provider,
-    read_marker,
     set_marker,
     set_signed_out,
 )
+from django_entra_auth.interaction.caller import Caller, identify_caller
+from django_entra_auth.interaction.challenge import answer_with_prompt, start
 from django_entra_auth.interaction.establish import AccountMismatch
+from django_entra_auth.interaction.failures import report_failure
+from django_entra_auth.interaction.login_url import build_login_url, read_challenge
 from django_entra_auth.interaction.next_url import read_next
+from django_entra_auth.interaction.resume import grant
 from django_entra_auth.interaction.state import open_flow
 
-logger = logging.getLogger(__name__)
+NOT_SENT = _lazy("What you sent was not kept: it will have to be sent again.")
 
-_WORD = re.compile(r"[a-z_]{0,64}")
-
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponse]
 
 
 def _page_view(view: View) -> View:
     """Failures become pages; nothing is cached; Django's own sign-in wall lets it through."""
 
     @wraps(view)
-    def wrapper(request: HttpRequest) -> HttpResponse:
+    def wrapper(request: HttpRequest, **path: str) -> HttpResponse:
         try:
-            return view(request)
+            return view(request, **path)
         except AccountMismatch as mismatch:
             return pages.render_which_account(request, mismatch)
         except TemporarilyUnavailable as outage:
             failure = SignInFailed("cache_unavailable", result=outage.result)
-            return _answer_failure(request, failure)
-        except SignInFailed as failure:
-            return _answer_failure(request, failure)
+        except SignInFailed as refusal:
+            failure = refusal
+        report_failure(request, failure)
+        return pages.render_failure(request, failure)
 
     return login_not_required(never_cache(wrapper))
-
-
-def _answer_failure(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
-    """Log, tell, show. What a provider wrote is logged only where it is a plain word."""
-    word = str(failure.result.get("failed_check") or failure.result.get("error", ""))
-    logger.warning(
-        "Sign-in failed: %s (%s)",
-        failure.reason,
-        word if _WORD.fullmatch(word) else "other",
-        extra={"correlation_id": sign_ins.normalise_guid(failure.result.get("correlation_id"))},
-    )
-    signals.sign_in_failed.send_robust(
-        SignInFailed, request=request, reason=failure.reason, result=failure.result
-    )
-    return pages.render_failure(request, failure)
 
 
 @_page_view
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def login(request: HttpRequest) -> HttpResponse:
-    """GET starts a sign-in on the way to `next`; POST (CSRF) with `account` changes the account."""
+    """GET starts a sign-in on the way to `next`; POST (CSRF) with `account` changes the account.
+
+    Besides `next` only a sealed challenge of this site is read, as scripts and links get it.
+    """
     next_url = read_next(request)
     if request.method == "POST":
         return _prompt_for_account(request, next_url)
-    if request.entra.is_signed_in:  # type: ignore[attr-defined]
-        return _render_already_signed_in(request, next_url)
-    if _has_lost_session(request):
-        return _render_no_session(request, next_url)
-    if elsewhere := _login_on_redirect_origin(request, next_url):
+    if elsewhere := _login_on_redirect_origin(request):
         return elsewhere
-    # Whoever has just signed out is not to be signed in again, or as somebody else, unasked.
-    choice = "select_account" if has_signed_out(request) else None
-    return pages.redirect_to_prompt(sign_in.start(request, next_url, prompt=choice))
-
-
-def _has_lost_session(request: HttpRequest) -> bool:
-    """A sign-in was completed within the minute and lives, and its session did not come back."""
-    if request.user.is_authenticated or request.entra.sign_in_id:  # type: ignore[attr-defined]
-        return False
-    id_hash = read_marker(request, get_settings())
-    return id_hash is not None and sign_ins.is_alive(id_hash)
+    flow, caller = read_challenge(request), identify_caller(request)
+    if flow is None and request.entra.is_signed_in:  # type: ignore[attr-defined]
+        return _render_already_signed_in(request, next_url)
+    if caller is Caller.NAVIGATION and pages.has_lost_session(request):
+        return pages.render_no_session(request, next_url)
+    if flow is not None and flow.loses_input:
+        return answers.tell_not_kept(request, flow, NOT_SENT)
+    flow = flow or prompt.plan(request, next_url)
+    return answers.protect(answer_with_prompt(request, flow, caller))
 
 
 def _prompt_for_account(request: HttpRequest, next_url: str) -> HttpResponse:
@@ -118,14 +101,12 @@ def _prompt_for_account(request: HttpRequest, next_url: str) -> HttpResponse:
     account = request.entra.account  # type: ignore[attr-defined]
     if request.POST.get("account") == "other":
         django_logout(request)
-        prompt = sign_in.start(request, next_url, prompt="select_account")
-    elif account:
-        expected = f"{account.oid}.{account.tid}"
-        hint = account.username or None
-        prompt = sign_in.start(request, next_url, login_hint=hint, expected=expected)
+        flow = prompt.plan(request, next_url)
+        started = prompt.start(request, flow, prompt="select_account")
     else:
-        prompt = sign_in.start(request, next_url)
-    return pages.continue_to_prompt(request, prompt)
+        expected = f"{account.oid}.{account.tid}" if account else ""
+        started = start(request, prompt.plan(request, next_url, expected=expected))
+    return pages.continue_to_prompt(request, started)
 
 
 def _render_already_signed_in(request: HttpRequest, next_url: str) -> HttpResponse:
@@ -135,14 +116,7 @@ def _render_already_signed_in(request: HttpRequest, next_url: str) -> HttpRespon
     return pages.render_page(request, "already_signed_in", context, status=403)
 
 
-def _render_no_session(request: HttpRequest, next_url: str) -> HttpResponse:
-    context = {"login_url": pages.login_url(next_url)}
-    response = pages.render_page(request, "no_session", context, status=403)
-    drop_marker(response)
-    return response
-
-
-def _login_on_redirect_origin(request: HttpRequest, next_url: str) -> HttpResponse | None:
+def _login_on_redirect_origin(request: HttpRequest) -> HttpResponse | None:
     """With a fixed REDIRECT_URI the cookies have to be of its origin: move there first, once."""
     redirect_uri = get_settings().redirect_uri
     if not redirect_uri or HOP_COOKIE in request.COOKIES:
@@ -151,7 +125,7 @@ def _login_on_redirect_origin(request: HttpRequest, next_url: str) -> HttpRespon
     if (parts.scheme, parts.netloc) == (request.scheme, request.get_host()):
         return None
     response = HttpResponse(status=302)
-    response["Location"] = f"{parts.scheme}://{parts.netloc}{pages.login_url(next_url)}"
+    response["Location"] = f"{parts.scheme}://{parts.netloc}{pages.login_url(read_next(request))}"
     # Behind a proxy that hides the host, the next request looks just like this one.
     response.set_cookie(HOP_COOKIE, "1", max_age=HOP_SECONDS, httponly=True, samesite="Lax")
     return response
@@ -216,14 +190,45 @@ def _load(request: HttpRequest) -> Answer:
 
 def _complete(request: HttpRequest, answer: Answer) -> HttpResponse:
     outcome = sign_in.complete(request, answer, find_backend())
+    if isinstance(outcome, ConsentGiven):
+        return _render_consent_given(request, outcome)
     if isinstance(outcome, sign_in.Restart):
-        return pages.redirect_to_prompt(sign_in.start(request, outcome.next_url, attempt=1))
-    response = pages.go_on(request, outcome.next_url)
+        again = prompt.plan(request, outcome.next_url, attempt=1)
+        return pages.redirect_to_prompt(prompt.start(request, again))
+    response = _go_on(request, outcome)
     sign_in_id = request.entra.sign_in_id  # type: ignore[attr-defined]
     if outcome.is_new and sign_in_id:
         id_hash = sign_ins.hash_id(sign_in_id)
         set_marker(response, id_hash, get_settings(), secure=outcome.secure)
     return response
+
+
+def _render_consent_given(request: HttpRequest, outcome: ConsentGiven) -> HttpResponse:
+    """The consent takes a moment to arrive everywhere, so the next step is the person's click."""
+    url, browser = build_login_url(request, outcome.flow)
+    response = pages.render_page(request, "consent_given", {"continue_url": url})
+    pages.set_flow_browser(response, browser, outcome.flow)
+    return response
+
+
+def _go_on(request: HttpRequest, outcome: sign_in.Completed) -> HttpResponse:
+    """Back to the page, to the form that was kept, or to the window that waits."""
+    if outcome.is_popup:
+        return pages.render_page(request, "challenge_done", {"next_url": outcome.next_url})
+    if not outcome.resume_id:
+        return pages.go_on(request, outcome.next_url)
+    grant(request.session, outcome.resume_id)
+    return pages.go_on(request, reverse("django_entra_auth:resume", args=[outcome.resume_id]))
+
+
+@_page_view
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def resume(request: HttpRequest, resume_id: str) -> HttpResponse:
+    """GET shows a kept form, POST (CSRF) sends it on, once."""
+    if request.method == "POST":
+        return resume_pages.send(request, resume_id)
+    return resume_pages.show(request, resume_id)
 
 
 @_page_view

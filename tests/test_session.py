@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_entra_auth.session import (
+from django_entra_auth.session import EntraSession
+from django_entra_auth.session_entry import (
     KEPT_CLAIMS,
     SESSION_KEY,
     SESSION_MAX_BYTES,
-    EntraSession,
     build_entry,
 )
 from django_entra_auth.testing import sign_in

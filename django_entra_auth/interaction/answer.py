@@ -33,11 +33,15 @@ KNOWN_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One authorization response; `error` has the fields of a refusal, or nothing."""
+    """One authorization response; `error` has the fields of a refusal, or nothing.
+
+    `has_admin_consent` is what the admin consent endpoint says, also beside an error.
+    """
 
     state: str
     code: str = field(default="", repr=False)
     error: dict[str, str] = field(default_factory=dict)
+    has_admin_consent: bool = False
 
 
 def parse_answer(fields: QueryDict) -> Answer:
@@ -49,12 +53,17 @@ def parse_answer(fields: QueryDict) -> Answer:
     sizes = [len(value.encode()) for value in (code, *error.values())]
     if max(sizes) > CODE_MAX_BYTES or sum(sizes) > BODY_MAX_BYTES:
         raise SignInFailed("oversized")
-    return Answer(state=state, code=code, error=error if "error" in error else {})
+    return Answer(
+        state=state,
+        code=code,
+        error=error if "error" in error else {},
+        has_admin_consent=fields.get("admin_consent", "").lower() == "true",
+    )
 
 
 def keep_answer(answer: Answer, handle: str, entries: Entries) -> None:
     """Keep the first answer of a flow; a repeated one changes nothing."""
-    value = [answer.state, answer.code, answer.error]
+    value = [answer.state, answer.code, answer.error, answer.has_admin_consent]
     entries.add(build_key("handle", handle), value, KEPT_SECONDS)
 
 

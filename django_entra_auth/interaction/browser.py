@@ -18,6 +18,7 @@ MARKER_COOKIE = "entra_signed_in"
 MARKER_SECONDS = 60
 SIGN_OUT_COOKIE = "entra_signed_out"
 SIGN_OUT_SECONDS = 600
+NEW_BROWSER = "_entra_new_browser"
 SIGNED_OUT_FLAG = "_entra_signed_out"
 
 _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -40,6 +41,14 @@ def read_browser(request: HttpRequest, *, secure: bool) -> str | None:
 def new_browser() -> str:
     """A fresh 256-bit secret."""
     return secrets.token_urlsafe(32)
+
+
+def ensure_browser(request: HttpRequest, *, secure: bool) -> str:
+    """The browser's secret, or the one this response is going to give it."""
+    held = read_browser(request, secure=secure) or getattr(request, NEW_BROWSER, None)
+    browser: str = held or new_browser()
+    setattr(request, NEW_BROWSER, browser)
+    return browser
 
 
 def set_browser(response: HttpResponseBase, browser: str, *, secure: bool) -> None:
@@ -77,6 +86,7 @@ def read_marker(
 def mark_signed_out(request: HttpRequest) -> None:
     """From here on this request has no browser secret: a sign-in that follows gets a new one."""
     setattr(request, SIGNED_OUT_FLAG, True)
+    request.__dict__.pop(NEW_BROWSER, None)
 
 
 def drop_cookies(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from django.http import HttpRequest
 from django_entra_auth import sign_ins
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth.interaction.requirement import Requirement
 from django_entra_auth.oauth2.accounts import read_home_account_id
 from django_entra_auth.provisioning import (
     SignInRefused,
@@ -22,7 +24,8 @@ from django_entra_auth.provisioning import (
     find_identity,
     is_guest,
 )
-from django_entra_auth.session import SESSION_KEY, EntraSession, build_entry
+from django_entra_auth.session import EntraSession
+from django_entra_auth.session_entry import SESSION_KEY, build_entry, read_contexts
 from django_entra_auth.sign_ins import normalise_guid
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -63,6 +66,15 @@ def validate_account(result: Mapping[str, Any], settings: EntraSettings) -> Vali
     if settings.block_guests and is_guest(claims):
         raise SignInFailed("guest_not_allowed", result=describe_account(claims))
     return ValidatedSignIn(claims)
+
+
+def is_allowed(result: Mapping[str, Any], settings: EntraSettings) -> bool:
+    """Whether the account of a later token response may still be here."""
+    try:
+        validate_account(result, settings)
+    except SignInFailed:
+        return False
+    return True
 
 
 def _home_account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
@@ -107,6 +119,28 @@ def _mismatch(request: HttpRequest, sign_in: ValidatedSignIn) -> AccountMismatch
         received=str(sign_in.claims.get("preferred_username", "")),
         can_try_again=account is not None,
     )
+
+
+def require_satisfied(
+    result: Mapping[str, Any],
+    requirement: Requirement,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """What was asked for is there: read in the answer, not assumed because it was asked.
+
+    Raises SignInFailed `not_satisfied`, `consent_missing`, or `configuration` when the ID token
+    has no `auth_time` to judge an age by.
+    """
+    claims = result["id_token_claims"]
+    if requirement.max_age is not None and not isinstance(claims.get("auth_time"), int):
+        text = "The ID token has no auth_time: add the optional claim to the app registration."
+        error = {"error": "auth_time_missing", "error_description": text}
+        raise SignInFailed("configuration", result=error)
+    if requirement.unmet(claims, clock(), contexts=read_contexts(claims)):
+        raise SignInFailed("not_satisfied")
+    if not requirement.is_granted(result.get("scope")):
+        raise SignInFailed("consent_missing")
 
 
 def establish(
@@ -165,6 +199,7 @@ def _write_session(
     current = EntraSession(request)
     replaces = current.sign_in_id
     backend_path = user.backend
+    contexts = current.contexts if current.is_signed_in else {}
     if not current.is_signed_in:
         login(request, user, backend=backend_path)
     request.session[SESSION_KEY] = build_entry(
@@ -172,6 +207,7 @@ def _write_session(
         sign_in_id=sign_in_id,
         home_account_id=sign_in.home_account_id,
         backend=backend_path,
+        contexts=contexts,
     )
     request.session.save()
     identity = find_identity(sign_in.claims)
@@ -182,4 +218,5 @@ def _write_session(
         claims=sign_in.claims,
         session=request.session,
         replaces=replaces,
+        entry=request.session[SESSION_KEY],
     )

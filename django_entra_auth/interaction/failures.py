@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth import signals
+from django_entra_auth.exceptions import LOOP_DETECTED, SignInFailed
 from django_entra_auth.oauth2 import classify
 from django_entra_auth.sign_ins import normalise_guid
 
 Text = str | Promise
 
+logger = logging.getLogger(__name__)
+
 # Entra says access_denied both to "Cancel" and to "No": only the number tells them apart.
 DECLINED = 65004
+ADMIN_CONSENT = frozenset({90094, 90095, 900941})
 
+_WORD = re.compile(r"[a-z_]{0,64}")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
 
 _BY_CATEGORY = {
@@ -34,6 +41,13 @@ _BY_CATEGORY = {
     "password_change": "interaction_needed",
     "throttled": "throttled",
     "transient": "unavailable",
+}
+
+
+_BY_REPEATED = {
+    "additional_action": "action_needed",
+    "blocked": "blocked",
+    "consent": "consent_missing",
 }
 
 
@@ -99,9 +113,40 @@ FAILURES: Mapping[str, Failure] = {
         _("This site may not act for you without your consent, or that of your organisation."),
         _ADMIN,
     ),
+    "admin_consent_needed": Failure(
+        403, _("An administrator has to allow this first"),
+        _("This page needs permissions that only an administrator of your organisation can give."),
+        _("Send the link below to your administrator, or open it if you are one."),
+    ),
+    "admin_consent_declined": Failure(
+        403, _("The permissions were not given"),
+        _("Nothing has changed: the administrator's consent was declined or not finished."),
+        _("Only an administrator of your organisation can give it."),
+    ),
     "interaction_needed": Failure(
         403, _("Microsoft needs something more from you"),
         _("Your organisation asks for a further step before you can sign in."), _AGAIN,
+    ),
+    "not_satisfied": Failure(
+        403, _("The step was not completed"),
+        _("You came back from Microsoft without what this page needs, so nothing has changed."),
+        _("Try again and follow all steps. If it happens again, ask your administrator."),
+    ),
+    "repeated": Failure(
+        403, _("The same step was asked for again"),
+        _("You have just completed it. To keep you from going in circles, we stopped here."),
+        _("Try again in a while. If it happens again, give your administrator the details below."),
+    ),
+    "action_needed": Failure(
+        403, _("Your organisation requires something more"),
+        _("It cannot be done on the sign-in page: your device may have to be registered, or an"
+          " app to be installed."),
+        _("Follow your organisation's instructions, or give your administrator the details below."),
+    ),
+    "loop_detected": Failure(
+        403, _("Microsoft stopped a repeated sign-in"),
+        _("The same request was sent too often within a short time."),
+        _("Wait five minutes, then try again."),
     ),
     "blocked": Failure(
         403, _("Your organisation does not allow this sign-in"),
@@ -162,9 +207,35 @@ FAILURES: Mapping[str, Failure] = {
 def reason_for(result: Mapping[str, Any]) -> str:
     """The reason behind an error dict."""
     found = classify(result)
+    if found.number == LOOP_DETECTED:
+        return "loop_detected"
+    if found.number in ADMIN_CONSENT:
+        return "admin_consent_needed"
     if found.number == DECLINED and result.get("error_subcode") != "cancel":
         return "consent_missing"
     return _BY_CATEGORY[found.category]
+
+
+def build_stop(result: Mapping[str, Any], *, is_repeated: bool) -> SignInFailed:
+    """Why there is no prompt: it would be refused, or it has just been completed in vain."""
+    found = classify(result)
+    if is_repeated and found.number not in {LOOP_DETECTED, *ADMIN_CONSENT}:
+        return SignInFailed(_BY_REPEATED.get(found.category, "repeated"), result=result)
+    return SignInFailed(reason_for(result), result=result)
+
+
+def report_failure(request: HttpRequest, failure: SignInFailed) -> None:
+    """Log and tell. What a provider wrote is logged only where it is a plain word."""
+    word = str(failure.result.get("failed_check") or failure.result.get("error", ""))
+    logger.warning(
+        "Sign-in failed: %s (%s)",
+        failure.reason,
+        word if _WORD.fullmatch(word) else "other",
+        extra={"correlation_id": normalise_guid(failure.result.get("correlation_id"))},
+    )
+    signals.sign_in_failed.send_robust(
+        SignInFailed, request=request, reason=failure.reason, result=failure.result
+    )
 
 
 def get_failure(reason: str) -> Failure:

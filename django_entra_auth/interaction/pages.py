@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,15 +14,21 @@ from django.urls import get_script_prefix, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
-from django_entra_auth.exceptions import SignInFailed
-from django_entra_auth.interaction.browser import set_browser
+from django_entra_auth import sign_ins
+from django_entra_auth.conf import get_settings
+from django_entra_auth.exceptions import SignInFailed, TemporarilyUnavailable
+from django_entra_auth.interaction.admin_consent import build_admin_consent
+from django_entra_auth.interaction.browser import drop_marker, read_marker, set_browser
 from django_entra_auth.interaction.establish import AccountMismatch
 from django_entra_auth.interaction.failures import build_details, get_failure
-from django_entra_auth.interaction.sign_in import Prompt
+from django_entra_auth.interaction.login_url import build_login_url
+from django_entra_auth.interaction.prompt import Prompt
+from django_entra_auth.interaction.state import Flow
+from django_entra_auth.session import EntraSession
 
-PAGE_POLICY = (
-    "frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'self'"
-)  # fmt: skip
+_POLICY = "base-uri 'none'; object-src 'none'; form-action 'self'"
+PAGE_POLICY = f"frame-ancestors 'none'; {_POLICY}"
+FRAME_POLICY = f"frame-ancestors 'self'; {_POLICY}"
 
 # Failures of the account: trying again with the same one cannot help.
 OTHER_ACCOUNT_REASONS = frozenset(
@@ -57,19 +64,44 @@ def render_failure(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
     """The page of a failed sign-in: what happened, what to do, which ids an administrator needs."""
     page = get_failure(failure.reason)
     next_url = failure.next_url or ""
+    retry_url, browser = _build_retry(request, failure)
+    consent = _build_consent(request, failure)
     context = {
         "title": page.title,
         "message": page.message,
         "advice": page.advice,
         "details": build_details(failure),
-        "retry_url": login_url(next_url) if page.can_retry else None,
+        "retry_url": retry_url if page.can_retry else None,
+        "admin_consent_url": consent.uri if consent else None,
         "other_account": failure.reason in OTHER_ACCOUNT_REASONS,
         "next_url": next_url,
     }
     response = render_page(request, "error", context, status=page.status)
+    if consent:
+        set_browser(response, consent.browser, secure=consent.secure)
+    elif browser:
+        set_flow_browser(response, browser, failure.flow)
     if page.status in {429, 503}:
         response["Retry-After"] = str(failure.retry_after or 5)
     return response
+
+
+def _build_retry(request: HttpRequest, failure: SignInFailed) -> tuple[str, str | None]:
+    """The address that asks for the same again, and the browser's secret it needs, if any."""
+    flow = failure.flow
+    if flow is not None:
+        with suppress(SignInFailed, TemporarilyUnavailable):  # then a plain sign-in has to do
+            return build_login_url(request, flow, is_popup=flow.is_popup)
+    return login_url(failure.next_url or ""), None
+
+
+def _build_consent(request: HttpRequest, failure: SignInFailed) -> Prompt | None:
+    """Where an administrator can give what is missing."""
+    if failure.flow is None or not failure.reason.startswith("admin_consent"):
+        return None
+    with suppress(SignInFailed, TemporarilyUnavailable):
+        return build_admin_consent(request, failure.flow)
+    return None
 
 
 def render_which_account(request: HttpRequest, mismatch: AccountMismatch) -> HttpResponse:
@@ -105,6 +137,27 @@ def go_on(request: HttpRequest, url: str) -> HttpResponse:
     response = HttpResponseRedirect(url)
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def has_lost_session(request: HttpRequest) -> bool:
+    """A sign-in was completed within the minute and lives, and its session did not come back."""
+    if request.user.is_authenticated or EntraSession(request).sign_in_id:
+        return False
+    id_hash = read_marker(request, get_settings())
+    return id_hash is not None and sign_ins.is_alive(id_hash)
+
+
+def render_no_session(request: HttpRequest, next_url: str) -> HttpResponse:
+    """The browser did not keep the session; the person's own next try goes ahead."""
+    context = {"login_url": login_url(next_url)}
+    response = render_page(request, "no_session", context, status=403)
+    drop_marker(response)
+    return response
+
+
+def set_flow_browser(response: HttpResponse, browser: str, flow: Flow) -> None:
+    """Leave the browser's secret with a response that leads to a flow."""
+    set_browser(response, browser, secure=flow.is_secure)
 
 
 def _with_browser(response: HttpResponse, prompt: Prompt) -> HttpResponse:

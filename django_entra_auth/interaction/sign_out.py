@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urljoin
 
@@ -12,7 +13,9 @@ from django.urls import reverse
 from django_entra_auth import sign_ins, signals
 from django_entra_auth.client import get_application
 from django_entra_auth.conf import get_settings
+from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.interaction.browser import mark_signed_out
+from django_entra_auth.interaction.resume import drop_forms
 from django_entra_auth.session import EntraSession
 
 
@@ -35,6 +38,8 @@ def forget_sign_in(sender: Any, *, request: HttpRequest, user: Any, **kwargs: An
     """Receiver of `user_logged_out`: whoever calls Django's logout ends the sign-in as well."""
     sign_in_id = EntraSession(request).sign_in_id
     mark_signed_out(request)
+    with suppress(TemporarilyUnavailable):  # what cannot be deleted ends by itself
+        drop_forms(request.session, get_settings())
     if sign_in_id is None:
         return
     sign_ins.end(sign_in_id)

@@ -20,7 +20,7 @@ from django_entra_auth.provisioning import (
     find_identity,
     link_identity,
 )
-from django_entra_auth.session import SESSION_KEY, build_entry
+from django_entra_auth.session_entry import SESSION_KEY, build_entry
 
 TEST_TENANT_ID = "11111111-2222-4333-8444-555555555555"
 
