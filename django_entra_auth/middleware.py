@@ -18,7 +18,12 @@ from django_entra_auth.exceptions import ConfigurationRejected, InteractionRequi
 from django_entra_auth.interaction.browser import drop_cookies
 from django_entra_auth.interaction.challenge import challenge_response
 from django_entra_auth.interaction.loop_guard import ANSWERED_FLAG, forget_marks
-from django_entra_auth.interaction.revalidation import has_ended_elsewhere, is_due, revalidate
+from django_entra_auth.interaction.revalidation import (
+    has_ended_elsewhere,
+    is_due,
+    is_own_page,
+    revalidate,
+)
 from django_entra_auth.session import EntraSession, load_entra_session
 from django_entra_auth.sign_ins import follow_session_key, request_scope
 from django_entra_auth.sign_ins.rows import has_cookie_sessions
@@ -98,6 +103,9 @@ def _prepare(request: HttpRequest) -> None:
     request.entra = EntraSession(request)  # type: ignore[attr-defined]
     request.aentra = partial(load_entra_session, request)  # type: ignore[attr-defined]
     if hasattr(request, "session") and hasattr(request, "user"):
+        if hasattr(request, "_cached_user") or hasattr(request, "_acached_user"):
+            # Other middleware has read the user and may have let somebody pass for it.
+            setattr(request, CHECK_FLAG, True)
         request.user = SimpleLazyObject(partial(_load_user, request, request.user))  # type: ignore[assignment]
         request.auser = partial(_aload_user, request, request.auser)
 
@@ -177,12 +185,14 @@ def _answer_instead(request: HttpRequest, response: HttpResponseBase) -> HttpRes
 
 def _check_now(request: HttpRequest) -> HttpResponse | None:
     """The answer in the view's place when the person is not to go on."""
+    if is_own_page(request) or not (is_due(request) or has_cookie_sessions()):
+        return None
     try:
-        if is_due(request) and not _is_still_known(request, request.user):
-            return challenge_response(request, InteractionRequired())
+        _load_user(request, request.user)
     except InteractionRequired as needed:
         return challenge_response(request, needed)
-    return None
+    is_gone = hasattr(request, GONE_FLAG)
+    return challenge_response(request, InteractionRequired()) if is_gone else None
 
 
 def _find_moved_sign_in(request: HttpRequest) -> str | None:

@@ -61,6 +61,7 @@ def _page_view(view: View) -> View:
         try:
             return view(request, **path)
         except AccountMismatch as mismatch:
+            report_failure(request, mismatch)
             return pages.render_which_account(request, mismatch)
         except TemporarilyUnavailable as outage:
             failure = SignInFailed("cache_unavailable", result=outage.result)
@@ -105,7 +106,8 @@ def _prompt_for_account(request: HttpRequest, next_url: str) -> HttpResponse:
         started = prompt.start(request, flow, prompt="select_account")
     else:
         expected = f"{account.oid}.{account.tid}" if account else ""
-        started = start(request, prompt.plan(request, next_url, expected=expected))
+        flow = read_challenge(request) or prompt.plan(request, next_url, expected=expected)
+        started = start(request, flow)
     return pages.continue_to_prompt(request, started)
 
 

@@ -56,6 +56,13 @@ class DjangoHTTPCache(MutableMapping[str, Any]):
         except TemporarilyUnavailable:
             return True
 
+    def delete(self, key: str) -> None:
+        """Forget a value; while the cache is down it ends by itself."""
+        try:
+            self._entries.delete(build_key("http", key))
+        except TemporarilyUnavailable:
+            logger.warning("The cache is down: throttle state is not forgotten")
+
     def __getitem__(self, key: str) -> Any:
         missing = object()
         value = self.get(key, missing)
@@ -68,10 +75,7 @@ class DjangoHTTPCache(MutableMapping[str, Any]):
         self._save(key, ["pickle", packed], MAPPING_SECONDS)
 
     def __delitem__(self, key: str) -> None:
-        try:
-            self._entries.delete(build_key("http", key))
-        except TemporarilyUnavailable:
-            logger.warning("The cache is down: throttle state is not forgotten")
+        self.delete(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())

@@ -77,7 +77,10 @@ def refuse(request: HttpRequest, caller: Caller, failure: SignInFailed) -> HttpR
     page = get_failure(failure.reason)
     members: dict[str, Any] = {"error": "interaction_refused", "reason": failure.reason}
     members["details"] = {str(label): value for label, value in build_details(failure)}
-    return _json(members, page.title, status=page.status)
+    response = _json(members, page.title, status=page.status)
+    if page.status in {429, 503}:
+        response["Retry-After"] = str(failure.retry_after or 5)
+    return response
 
 
 def refuse_prefetch() -> HttpResponse:

@@ -143,19 +143,28 @@ def answer_with_prompt(request: HttpRequest, flow: Flow, caller: Caller) -> Http
 
 
 def start(request: HttpRequest, flow: Flow) -> prompt.Prompt:
-    """Prompt for what a flow asks: the running account without the account picker."""
+    """Prompt for what a flow asks: the running account without the account picker.
+
+    Raises SignInFailed, with the flow for the person's own next try, and TemporarilyUnavailable.
+    """
+    try:
+        return prompt.start(request, flow, **_choose_parameters(request, flow))
+    except SignInFailed as failure:
+        failure.flow = flow if flow.is_challenge else None
+        raise
+
+
+def _choose_parameters(request: HttpRequest, flow: Flow) -> dict[str, str | None]:
     if not flow.expected:
         # Whoever has just signed out is not to be signed in again, or as somebody else, unasked.
-        choice = "select_account" if has_signed_out(request) else None
-        return prompt.start(request, flow, prompt=choice)
+        return {"prompt": "select_account" if has_signed_out(request) else None}
     claims = EntraSession(request).claims
     hint = claims.get("login_hint") or claims.get("preferred_username")
     # Credentials anew where the last time is known to be too long ago.
     is_old = "auth_time" in claims and not flow.requirement.is_recent(
         claims["auth_time"], time.time()
     )
-    how = "login" if is_old else None
-    return prompt.start(request, flow, prompt=how, login_hint=hint)
+    return {"prompt": "login" if is_old else None, "login_hint": hint}
 
 
 def _keep_and_prompt(request: HttpRequest, flow: Flow) -> HttpResponse:

@@ -106,13 +106,18 @@ def _build_consent(request: HttpRequest, failure: SignInFailed) -> Prompt | None
 
 def render_which_account(request: HttpRequest, mismatch: AccountMismatch) -> HttpResponse:
     """Who is signed in, who came back, and the two ways on."""
+    retry_url, browser = _build_retry(request, mismatch)
     context = {
         "expected_username": mismatch.expected_username,
         "received_username": mismatch.received_username,
         "can_try_again": mismatch.can_try_again,
+        "retry_url": retry_url,
         "next_url": mismatch.next_url or "",
     }
-    return render_page(request, "which_account", context, status=403)
+    response = render_page(request, "which_account", context, status=403)
+    if browser:
+        set_flow_browser(response, browser, mismatch.flow)
+    return response
 
 
 def redirect_to_prompt(prompt: Prompt) -> HttpResponse:

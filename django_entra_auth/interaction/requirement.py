@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from django_entra_auth.exceptions import InteractionRequired
+from django_entra_auth.oauth2 import merge_claims
 from django_entra_auth.oauth2.scopes import check_scopes, covers, normalize_scopes
 
 AUTH_TIME_LEEWAY = 30
@@ -56,8 +57,9 @@ class Requirement:
         if self.auth_context is None:
             return self.claims
         wanted = json.loads(self.claims) if self.claims else {}
-        section = wanted.setdefault("id_token", {})
-        section["acrs"] = _ask_for_context(section.get("acrs"), self.auth_context)
+        section = wanted.get("id_token") or {}  # null is the same as none (OIDC Core 5.5)
+        acrs = _ask_for_context(section.get("acrs"), self.auth_context)
+        wanted["id_token"] = {**section, "acrs": acrs}
         return json.dumps(wanted, separators=(",", ":"))
 
     def is_recent(self, auth_time: Any, now: float) -> bool:
@@ -71,13 +73,12 @@ NOTHING = Requirement()
 
 
 def read_requirement(exc: InteractionRequired) -> Requirement:
-    """What an exception asks for; claims that are no JSON object are left out."""
-    return make_requirement(
-        scopes=exc.scopes,
-        claims=exc.claims if is_claims(exc.claims) else None,
-        auth_context=exc.auth_context,
-        max_age=exc.max_age,
-    )
+    """What an exception asks for; claims that cannot be asked for are left out."""
+    wanted = make_requirement(scopes=exc.scopes, auth_context=exc.auth_context, max_age=exc.max_age)
+    if not is_claims(exc.claims):
+        return wanted
+    asked = replace(wanted, claims=exc.claims)
+    return asked if is_claims(asked.build_claims()) else wanted
 
 
 def make_requirement(
@@ -99,17 +100,21 @@ def make_requirement(
 
 
 def is_claims(text: str | None) -> bool:
-    """Whether a text is a JSON object whose ID-token section, if any, is an object too."""
-    try:
-        value = json.loads(text) if text else None
-    except (ValueError, RecursionError):
+    """Whether a text can be sent as `claims`: an object that our own wishes can be merged with."""
+    if not text:
         return False
-    return isinstance(value, dict) and isinstance(value.get("id_token", {}), dict)
+    try:
+        value = json.loads(merge_claims(("cp1",), text) or "")
+    except ValueError:
+        return False
+    return value.get("id_token") is None or isinstance(value["id_token"], dict)
 
 
 def _ask_for_context(asked: Any, context: str) -> dict[str, Any]:
     """The `acrs` request for a context, beside another one that an API asks for."""
-    values = [asked.get("value"), *asked.get("values", [])] if isinstance(asked, dict) else []
+    named = asked if isinstance(asked, dict) else {}
+    values = named.get("values")
+    values = [named.get("value"), *(values if isinstance(values, list) else [])]
     others = [value for value in values if isinstance(value, str) and value != context]
     if others:
         return {"essential": True, "values": [*others, context]}

@@ -53,10 +53,16 @@ def is_due(request: HttpRequest, *, clock: Callable[[], float] = time.time) -> b
     Never on this app's own pages: signing out must not ask for a prompt first.
     """
     entry = request.session.get(SESSION_KEY)
-    if entry is None or _is_own_page(request):
+    if entry is None or is_own_page(request):
         return False
     seconds = get_settings().revalidate_seconds
     return seconds is not None and clock() - entry.get("checked", 0) >= seconds
+
+
+def is_own_page(request: HttpRequest) -> bool:
+    """Whether a page of this app is asked for."""
+    match = request.resolver_match
+    return match is not None and APP_NAME in match.app_names
 
 
 def has_ended_elsewhere(request: HttpRequest, user: Any) -> bool:
@@ -164,8 +170,3 @@ def _sign_out(request: HttpRequest) -> bool:
 
 def _is_gone(result: Result) -> bool:
     return result.get("suberror") == "bad_token" or classify(result).number in GONE
-
-
-def _is_own_page(request: HttpRequest) -> bool:
-    match = request.resolver_match
-    return match is not None and APP_NAME in match.app_names

@@ -55,6 +55,8 @@ def read_answer(response: HttpResponse, *, correlation_id: str, now: float) -> R
         result["retry_after"] = wait
     if response.throttled:
         result["throttled"] = True
+    if response.throttle_key is not None:
+        result["throttle_key"] = response.throttle_key
     return result
 
 

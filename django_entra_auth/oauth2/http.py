@@ -51,7 +51,8 @@ class HttpResponse:
     """An answer that was read completely; header names are in lower case.
 
     ``throttled`` says that it was kept from an earlier request, ``retry_after`` for how many
-    seconds from now the same request will not be sent.
+    seconds from now the same request will not be sent, ``throttle_key`` under which entry of the
+    HTTP cache that is kept.
     """
 
     status_code: int
@@ -59,6 +60,7 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     throttled: bool = False
     retry_after: int | None = None
+    throttle_key: str | None = None
 
 
 class _Session(requests.Session):

@@ -31,6 +31,9 @@ class ExpiringCache(Protocol):
     def add(self, key: str, value: Any, timeout: float) -> bool:
         """Keep the value unless there is one already; return whether it was kept."""
 
+    def delete(self, key: str) -> None:
+        """Forget the value."""
+
 
 class MappingCache:
     """Expires entries kept in a mapping; bounded and safe between threads.
@@ -69,6 +72,11 @@ class MappingCache:
             self._make_room()
             self._mapping[_PREFIX + key] = [self._clock() + timeout, value]
             return True
+
+    def delete(self, key: str) -> None:
+        """Forget the value."""
+        with self._lock:
+            self._mapping.pop(_PREFIX + key, None)
 
     def _make_room(self) -> None:
         if len(self._mapping) < CAPACITY:

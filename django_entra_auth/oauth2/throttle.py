@@ -17,7 +17,10 @@ from .http_cache import ExpiringCache, open_cache
 
 DOCUMENT_FRESH: Final = 24 * 3600
 DOCUMENT_USABLE: Final = 7 * DOCUMENT_FRESH
+PROBE_SECONDS: Final = 30
+"""How long a single request may try whether everybody may ask again; longer than it can take."""
 _AGAIN_SECONDS: Final = 60
+_TOO_MANY: Final = 429
 _MAX_TEXT: Final = 16_384
 
 Form = Mapping[str, Any]
@@ -66,11 +69,12 @@ class ThrottledHttpClient:
     """Wraps an HTTP client so that Entra is not asked again while it asked to be left alone.
 
     Status 429 holds back everyone with the same (url, client, scope), code redemptions apart
-    from other grants; any other failure with Retry-After, and 5xx without, holds back the one
-    account; an identical request that was refused with 400 gets the same answer again. GET
-    answers are kept for a day, and used for a week while fetching fails; a GET with
-    ``Cache-Control: no-cache`` asks again, once a minute at most. A kept document says how old
-    it is in ``Age`` (RFC 9111 section 5.1). All times are in seconds.
+    from other grants, and when that is over one request goes first; any other failure with
+    Retry-After, and 5xx without, holds back the one account; an identical request that was
+    refused with 400 gets the same answer again. GET answers are kept for a day, and used for a
+    week while fetching fails; a GET with ``Cache-Control: no-cache`` asks again, once a minute
+    at most. A kept document says how old it is in ``Age`` (RFC 9111 section 5.1). All times are
+    in seconds.
 
     ``http_cache`` is any mapping, or a cache that expires entries itself (``set`` and ``add``
     with a timeout). Keys are hashes, entries hold no credential and no successful token answer.
@@ -145,11 +149,30 @@ class ThrottledHttpClient:
         self, keys: Mapping[Rule, str], send: Callable[[], tuple[HttpResponse, Form]]
     ) -> HttpResponse:
         kept = self._cache.get_many(tuple(keys.values()))
-        for entry in kept.values():
+        for key, entry in kept.items():
             wait = entry["until"] - self._clock()
             if wait > 0:
-                return _answer_again(entry, _round_up(wait))
-        response, form = send()
+                return _answer_again(entry, key, _round_up(wait))
+        over = kept.get(keys["shared"])
+        if over is not None and not self._cache.add(_probe(keys), 1, PROBE_SECONDS):
+            return _answer_again(over, keys["shared"], 1)
+        return self._ask(keys, send, is_probe=over is not None)
+
+    def _ask(
+        self,
+        keys: Mapping[Rule, str],
+        send: Callable[[], tuple[HttpResponse, Form]],
+        *,
+        is_probe: bool,
+    ) -> HttpResponse:
+        """Send; the first after everybody was held back goes alone, and frees the others."""
+        try:
+            response, form = send()
+            if is_probe and response.status_code != _TOO_MANY:
+                self._cache.delete(keys["shared"])
+        finally:
+            if is_probe:
+                self._cache.delete(_probe(keys))
         return response if response.throttled else self._keep_refusal(response, keys, form)
 
     def _keep_refusal(
@@ -166,17 +189,20 @@ class ThrottledHttpClient:
         limits = self._limits
         longest = [limits.maximum, *([limits.shared_maximum] if rule == "shared" else [])]
         seconds = min(*longest, limits.default if named is None else named)
-        self._save(keys[rule], response, seconds, form)
-        return replace(response, retry_after=_round_up(seconds))
+        grace = PROBE_SECONDS if rule == "shared" else 0
+        self._save(keys[rule], response, seconds, form, grace=grace)
+        return replace(response, retry_after=_round_up(seconds), throttle_key=keys[rule])
 
-    def _save(self, key: str, response: HttpResponse, seconds: float, form: Form) -> None:
+    def _save(
+        self, key: str, response: HttpResponse, seconds: float, form: Form, *, grace: float = 0
+    ) -> None:
         if seconds > 0:
             entry = {
                 "status": response.status_code,
                 "text": _clean(response.text, form),
                 "until": self._clock() + seconds,
             }
-            self._cache.set(key, entry, seconds)
+            self._cache.set(key, entry, seconds + grace)
 
     def _may_use(self, key: str, kept: Mapping[str, Any], headers: Any) -> bool:
         if _wants_new(headers):
@@ -202,9 +228,19 @@ class ThrottledHttpClient:
 Rule = Literal["rejection", "shared", "account"]
 
 
-def _answer_again(entry: Mapping[str, Any], wait: int) -> HttpResponse:
-    headers = {"retry-after": str(wait)}
-    return HttpResponse(entry["status"], entry["text"], headers, throttled=True, retry_after=wait)
+def _answer_again(entry: Mapping[str, Any], key: str, wait: int) -> HttpResponse:
+    return HttpResponse(
+        entry["status"],
+        entry["text"],
+        {"retry-after": str(wait)},
+        throttled=True,
+        retry_after=wait,
+        throttle_key=key,
+    )
+
+
+def _probe(keys: Mapping[Rule, str]) -> str:
+    return f"{keys['shared']}:probe"
 
 
 def _make_keys(url: str, params: Any, form: Form) -> dict[Rule, str]:
@@ -231,7 +267,7 @@ def _choose_rule(response: HttpResponse, named: int | None, form: Form) -> Rule 
     status = response.status_code
     if status in range(200, 300):
         return None
-    if status == 429:
+    if status == _TOO_MANY:
         return "shared"
     if named is not None or status >= 500:
         return "account"

@@ -6,6 +6,7 @@ import json
 import threading
 from datetime import datetime, timezone
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from django_entra_auth.oauth2 import ThrottledHttpClient, ThrottleLimits
 from django_entra_auth.oauth2.http import BoundedHttpClient, HttpResponse, TransportError
 from django_entra_auth.oauth2.http_cache import CAPACITY
+from django_entra_auth.oauth2.throttle import PROBE_SECONDS
 from tests.oauth2.scripted import SECRET, Answer, Clock
 
 DAY = 86_400
@@ -41,6 +43,9 @@ class NativeCache:
             return False
         self.set(key, value, timeout)
         return True
+
+    def delete(self, key):
+        self.entries.pop(key, None)
 
 
 @pytest.fixture(params=["memory", "dict", "native"])
@@ -99,6 +104,43 @@ class TestSharedRule:
         assert ask(refresh("rt-3")) == (429, True, 1)
         clock.move(2)
         assert ask(refresh("rt-3")) == (429, False, 2)
+
+    def test_one_probe_goes_first_when_it_is_over(self, client, server, url, clock):
+        """Whoever comes while it is out is answered as before, and goes when it came back well."""
+        server.script("/token", Answer(429, "slow", {"Retry-After": "30"}))
+        client.post(url, data=refresh("rt-1"))
+        clock.move(30)
+        meanwhile: list[Any] = []
+
+        def sign() -> dict[str, str]:
+            others = [client.post(url, data=refresh(f"rt-{n}")) for n in range(3)]
+            meanwhile.extend((one.throttled, one.retry_after) for one in others)
+            return {}
+
+        server.script("/token", Answer(200, {"access_token": "at"}))
+        probe = client.post_form(url, refresh("rt-0"), headers={}, authenticate=sign)
+        assert (probe.status_code, meanwhile) == (200, [(True, 1)] * 3)
+        assert not client.post(url, data=refresh("rt-1")).throttled
+        assert server.count("/token") == 3
+
+    def test_a_probe_that_fails_holds_everybody_back_again(self, ask, server, clock):
+        server.script("/token", Answer(429, "slow", {"Retry-After": "30"}))
+        ask(refresh("rt-1"))
+        clock.move(30)
+        assert ask(refresh("rt-2")) == (429, False, 2)
+        assert ask(refresh("rt-3")) == (429, True, 2)
+
+    def test_a_probe_that_never_comes_back_is_replaced(self, client, server, url, clock):
+        server.script("/token", Answer(429, "slow", {"Retry-After": "30"}))
+        client.post(url, data=refresh("rt-1"))
+        clock.move(30)
+
+        def die() -> dict[str, str]:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            client.post_form(url, refresh("rt-0"), headers={}, authenticate=die)
+        assert not client.post(url, data=refresh("rt-2")).throttled
 
     def test_others_do_not_wait(self, ask, server):
         server.script("/token", Answer(429, "slow", {"Retry-After": "30"}))
@@ -296,7 +338,7 @@ class TestStore:
         server.script("/token", Answer(429, "slow", {"Retry-After": "30"}))
         client.post(url, data=refresh())
         client.close()
-        assert cache.timeouts == [30]
+        assert cache.timeouts == [30 + PROBE_SECONDS]
 
     def test_workers_share_it(self, server, url, clock):
         kept = {}

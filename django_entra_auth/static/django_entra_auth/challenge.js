@@ -93,7 +93,7 @@
     dialog.setAttribute("aria-describedby", message.id);
     const actions = addElement(dialog, "div", "");
     actions.className = "entra-actions";
-    addButton(actions, texts.continue, "entra-button", onContinue).autofocus = true;
+    addButton(actions, texts.continue, "entra-button", onContinue);
     addButton(actions, texts.cancel, "entra-button entra-button-quiet", () => dialog.close());
     return dialog;
   }

@@ -94,6 +94,11 @@ def _says_throttled(d: Difference) -> bool:
     return d.aspect == "key throttled" and d.msal == ABSENT and d.ours is True and is_kept
 
 
+def _names_entry(d: Difference) -> bool:
+    is_hash = isinstance(d.ours, str) and len(d.ours) == 64
+    return d.aspect == "key throttle_key" and d.msal == ABSENT and is_hash
+
+
 def _says_how_long(d: Difference) -> bool:
     if d.aspect != "key retry_after" or d.msal != ABSENT:
         return False
@@ -180,6 +185,12 @@ INTENDED: Final = (
         "A page can count down and a 503 can carry Retry-After only when the time is known.",
         has_to_wait,
         _says_how_long,
+    ),
+    Intended(
+        "throttled answers name the entry that holds them back",
+        "An operator can only let a request through when it is known what holds it back.",
+        lambda cell: is_kept_error(cell) or has_to_wait(cell),
+        _names_entry,
     ),
     Intended(
         "an answer that is not JSON is an error dictionary",
