@@ -37,8 +37,9 @@ class Chain:
         self._entries.save(_ended_key(id_hash), 1, _tombstone_seconds())
 
     def has_ended(self, id_hash: str) -> bool:
-        """Whether there is a tombstone, successor or not."""
-        return self._entries.load(_ended_key(id_hash)) is not None
+        """Whether there is a tombstone, successor or not; also one that does not open."""
+        ended = _ended_key(id_hash)
+        return ended in self._entries.look([ended])
 
     def add_successor(self, id_hash: str, successor: Mapping[str, Any]) -> Successor | None:
         """Point to what takes the place of a sign-in; what has already done so, if anything.
@@ -60,7 +61,7 @@ class Chain:
     def look(self, id_hash: str) -> tuple[bool, Successor | None]:
         """`has_ended` and `load_successor` in one round trip."""
         ended, pointer = _ended_key(id_hash), _pointer_key(id_hash)
-        found = self._entries.load_many([ended, pointer])
+        found = self._entries.look([ended, pointer])
         return ended in found, found.get(pointer)
 
 

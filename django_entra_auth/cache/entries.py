@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,9 +25,18 @@ UNREADABLE = (
     ImportError,
     IndexError,
     KeyError,
+    MemoryError,
+    OverflowError,
     TypeError,
     ValueError,
 )
+
+
+SLOW_SECONDS = 0.2
+PAUSE_SECONDS = 1.0
+
+# Until when (monotonic seconds) a cache, by alias, is taken to be down without asking it.
+_pauses: dict[str, float] = {}
 
 
 class CacheOutage(TemporarilyUnavailable, CacheUnavailable):
@@ -48,71 +58,79 @@ class Entries:
 
     def __init__(self, settings: EntraSettings) -> None:
         """Use the cache and the keys of these settings."""
-        self._cache = caches[settings.cache_alias]
+        self._alias = settings.cache_alias
+        self._cache = caches[self._alias]
         self._ring = KeyRing(settings, "entry")
 
     def load(self, key: str) -> Any | None:
         """The value, or None."""
-        with _outage_is_told():
+        with self._asking():
             sealed = self._get(key)
         return self._open(key, sealed)
 
     def load_many(self, keys: list[str]) -> dict[str, Any]:
         """The values there are, in one round trip."""
-        with _outage_is_told():
+        return {key: value for key, value in self.look(keys).items() if value is not None}
+
+    def look(self, keys: list[str]) -> dict[str, Any]:
+        """The entries there are, in one round trip; None for one that is there and does not open.
+
+        For marks that count whoever wrote them: a tombstone of a worker with a newer key is one.
+        """
+        with self._asking():
             try:
                 sealed = self._cache.get_many(keys)
             except UNREADABLE:  # one of them is damaged: the others are still good
-                sealed = {key: self._get(key) for key in keys}
-        opened = {key: self._open(key, sealed[key]) for key in keys if key in sealed}
-        return {key: value for key, value in opened.items() if value is not None}
+                found = {key: self._get(key, None) for key in keys}
+                sealed = {key: value for key, value in found.items() if value is not None}
+        return {key: self._open(key, sealed[key]) for key in keys if key in sealed}
 
     def save(self, key: str, value: Any, timeout: float) -> None:
         """Store for `timeout` seconds."""
         sealed = self._ring.seal_json(value, name=key)
-        with _outage_is_told():
+        with self._asking():
             self._cache.set(key, sealed, timeout)
 
     def add(self, key: str, value: Any, timeout: float) -> bool:
         """Store if nothing is there; True for exactly one of any number of callers."""
         sealed = self._ring.seal_json(value, name=key)
-        with _outage_is_told():
+        with self._asking():
             return bool(self._cache.add(key, sealed, timeout))
 
     def touch(self, key: str, timeout: float) -> None:
         """Let an entry that is there live for `timeout` seconds from now."""
-        with _outage_is_told():
+        with self._asking():
             self._cache.touch(key, timeout)
 
     def delete(self, key: str) -> None:
         """Forget."""
-        with _outage_is_told():
+        with self._asking():
             self._cache.delete(key)
 
     def claim(self, key: str, timeout: float) -> bool:
         """Mark as used; True the first time only."""
-        with _outage_is_told():
+        with self._asking():
             return bool(self._cache.add(key, 1, timeout))
 
     def read_count(self, key: str) -> int:
         """How often `count` was called for this key within its window."""
-        with _outage_is_told():
+        with self._asking():
             return int(self._cache.get(key, 0))
 
     def count(self, key: str, timeout: float) -> None:
         """Count one more within a window of `timeout` seconds from the first."""
-        with _outage_is_told():
+        with self._asking():
             if not self._cache.add(key, 1, timeout):
                 try:
                     self._cache.incr(key)
                 except ValueError:  # it expired in between
                     self._cache.add(key, 1, timeout)
 
-    def _get(self, key: str) -> object:
+    def _get(self, key: str, default: object = None) -> object:
         try:
-            return self._cache.get(key)
+            return self._cache.get(key, default)
         except UNREADABLE:
-            return None
+            return b""
 
     def _open(self, key: str, sealed: object) -> Any | None:
         try:
@@ -121,9 +139,19 @@ class Entries:
             return None
 
 
-@contextmanager
-def _outage_is_told() -> Iterator[None]:
-    try:
-        yield
-    except Exception as exc:  # Django's backends share no class of outage errors
-        raise CacheOutage({"error": "cache_unavailable"}) from exc
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Tell an outage, and after one that took long do not wait for the next one at once.
+
+        A request asks several times; each would wait for the whole socket timeout.
+        """
+        started = time.monotonic()
+        if started < _pauses.get(self._alias, 0):
+            raise CacheOutage({"error": "cache_unavailable"})
+        try:
+            yield
+        except Exception as exc:  # Django's backends share no class of outage errors
+            ended = time.monotonic()
+            if ended - started >= SLOW_SECONDS:
+                _pauses[self._alias] = ended + PAUSE_SECONDS
+            raise CacheOutage({"error": "cache_unavailable"}) from exc

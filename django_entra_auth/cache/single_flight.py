@@ -138,6 +138,9 @@ class SingleFlight:
     def _follow(self, key: str, deadline: float) -> Outcome | None:
         """The outcome of whoever holds the lock; None once the lock is gone without one."""
         owner = self._entries.load(self._lock_key(key))
+        if owner is None:
+            # Gone meanwhile, or sealed by a worker with a newer key: no reason to run in circles.
+            self._sleep(FIRST_POLL_SECONDS if self._is_free(key) else LONGEST_POLL_SECONDS)
         pause = FIRST_POLL_SECONDS
         while owner is not None and self._clock() < deadline:
             self._sleep(pause)
@@ -149,6 +152,9 @@ class SingleFlight:
             if found.get(lock_key) != owner:
                 return None
         return None
+
+    def _is_free(self, key: str) -> bool:
+        return not self._entries.look([self._lock_key(key)])
 
     def _lock_key(self, key: str) -> str:
         return build_key("lock", self._scope, key)

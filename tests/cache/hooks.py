@@ -22,12 +22,13 @@ def hook(
     original = getattr(Entries, method)
     done = []
 
-    def hooked(self: Entries, key: str, *args: Any) -> Any:
+    def hooked(self: Entries, asked: Any, *args: Any) -> Any:
+        key = str(asked)  # one key, or a list of them
         is_meant = f":{kind}:" in key and not done
         if is_meant and before:
             done.append(key)
             act(key)
-        result = original(self, key, *args)
+        result = original(self, asked, *args)
         if is_meant and not before:
             done.append(key)
             act(key)
