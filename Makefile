@@ -14,9 +14,9 @@ help: ## list the targets
 demo: $(VENV)/.stamp-demo ## run the demo site and a local Entra
 	@$(RUN) -m demo_project
 
-test: $(VENV)/.stamp-test ## run all tests; ARGS goes to pytest
+test: $(VENV)/.stamp-test ## run all tests, one worker per core; ARGS goes to pytest
 	@$(RUN) tests/prerequisites.py
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 check: $(VENV)/.stamp-lint ## lint, types, import rules, spelling, templates, Django's checks
 	$(RUN) -m ruff check

@@ -9,9 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
 LOOPBACK = "127.0.0.1"
-# Claims that a real tenant's administrator switches on for the app; sign-out and the profile page
-# are better with them.
-OPTIONAL_CLAIMS = {"acct", "auth_time", "login_hint", "sid"}
 
 
 class DemoError(Exception):
@@ -80,21 +77,16 @@ def prepare_django() -> None:
 @contextmanager
 def serve_emulator(*, port: int, emulator_port: int) -> Iterator[None]:
     """Run the local Entra, with the site on `port` registered as its application."""
-    from django_entra_auth.emulator import Emulator, PortTakenError
+    from django_entra_auth.emulator import PortTakenError
 
-    emulator = Emulator(port=emulator_port)
-    emulator.optional_claims |= OPTIONAL_CLAIMS
-    emulator.application.front_channel_logout_uri = (
-        f"http://{LOOPBACK}:{port}/auth/front-channel-logout"
-    )
-    try:
-        emulator.start()
-    except PortTakenError as error:
-        raise _unusable_port(emulator_port, "EMULATOR_PORT", error) from error
-    try:
+    from .local_entra import serve
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(serve(port=port, emulator_port=emulator_port))
+        except PortTakenError as error:
+            raise _unusable_port(emulator_port, "EMULATOR_PORT", error) from error
         yield
-    finally:
-        emulator.stop()
 
 
 @contextmanager
@@ -131,6 +123,7 @@ def describe(*, port: int, emulator_port: int) -> str:
     return f"""
 Site         http://{LOOPBACK}:{port}
 Local Entra  http://localhost:{emulator_port}
+Its control  http://localhost:{emulator_port}/control
 
 Password     {PASSWORD}
 MFA code     {MFA_CODE}

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_entra_auth",
+    "demo_project",
 ]
 
 MIDDLEWARE = [
@@ -34,6 +35,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "demo_project.timeline.watch",
     "django_entra_auth.middleware.EntraAuthMiddleware",
 ]
 
@@ -84,6 +86,8 @@ ENTRA_AUTH = {
     "LOCAL_EMULATOR": True,
     "STAFF_ROLES": ["Admin"],
     "SUPERUSER_ROLES": ["Admin"],
+    # Short, so that a visitor sees a step-up come to its end.
+    "STEP_UP_SECONDS": 300,
 }
 
 LANGUAGE_CODE = "en"
@@ -92,4 +96,3 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "demo_project" / "static"]

