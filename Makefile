@@ -6,7 +6,7 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 TEMPLATES = $$(find templates django_entra_auth -name '*.html' -path '*templates*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test check bench format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,6 +27,9 @@ check: $(VENV)/.stamp-lint ## lint, types, import rules, spelling, templates, Dj
 	$(VENV)/bin/djade --check --target-version 5.2 $(TEMPLATES)
 	$(RUN) manage.py check
 	$(RUN) manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.stamp-bench ## measure, and write docs/performance.md; ARGS=--quick tries it
+	$(RUN) -m benchmarks $(ARGS)
 
 format: $(VENV)/.stamp-lint ## put code and templates into shape
 	$(RUN) -m ruff check --fix

@@ -34,6 +34,9 @@ def get_application() -> ConfidentialClientApplication:
     """
     global _built  # noqa: PLW0603  the one memo of this module
     settings, caches = get_settings(), django_settings.CACHES
+    built = _built
+    if built is not None and built.settings is settings and built.caches is caches:
+        return built.application
     with _lock:
         if _built is None or _built.settings is not settings or _built.caches is not caches:
             _built = _Built(settings, caches, _build_or_refuse(settings))

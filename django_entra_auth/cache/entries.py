@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
-from django.core.cache import caches
+from django.core.cache import BaseCache, caches
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.exceptions import TemporarilyUnavailable
@@ -39,6 +40,25 @@ PAUSE_SECONDS = 1.0
 _pauses: dict[str, float] = {}
 
 
+@receiver(setting_changed, dispatch_uid="django_entra_auth.forget_pauses")
+def _forget_pauses(*, setting: str, **kwargs: Any) -> None:
+    """Another cache may be up (tests)."""
+    if setting == "CACHES":
+        _pauses.clear()
+
+
+# The keys of the settings last used; deriving them again for every entry would cost more than it.
+_ring: tuple[EntraSettings, KeyRing] | None = None
+
+
+def _find_ring(settings: EntraSettings) -> KeyRing:
+    global _ring  # noqa: PLW0603  the one memo of this module
+    known = _ring
+    if known is None or known[0] is not settings:
+        known = _ring = (settings, KeyRing(settings, "entry"))
+    return known[1]
+
+
 class CacheOutage(TemporarilyUnavailable, CacheUnavailable):
     """The cache cannot be asked; the protocol layer knows it by its second base."""
 
@@ -59,8 +79,11 @@ class Entries:
     def __init__(self, settings: EntraSettings) -> None:
         """Use the cache and the keys of these settings."""
         self._alias = settings.cache_alias
-        self._cache = caches[self._alias]
-        self._ring = KeyRing(settings, "entry")
+        self._ring = _find_ring(settings)
+
+    @property
+    def _cache(self) -> BaseCache:
+        return caches[self._alias]
 
     def load(self, key: str) -> Any | None:
         """The value, or None."""
@@ -138,20 +161,37 @@ class Entries:
         except SealError:
             return None
 
+    def _asking(self) -> _Asking:
+        return _Asking(self._alias)
 
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Tell an outage, and after one that took long do not wait for the next one at once.
 
-        A request asks several times; each would wait for the whole socket timeout.
-        """
-        started = time.monotonic()
-        if started < _pauses.get(self._alias, 0):
+class _Asking:
+    """Tells an outage, and after one that took long does not wait for the next one at once.
+
+    A request asks several times; each would wait for the whole socket timeout. A class, because a
+    generator would cost a good part of what a hit costs.
+    """
+
+    __slots__ = ("_alias", "_started")
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+        if _pauses and self._started < _pauses.get(self._alias, 0):
             raise CacheOutage({"error": "cache_unavailable"})
-        try:
-            yield
-        except Exception as exc:  # Django's backends share no class of outage errors
-            ended = time.monotonic()
-            if ended - started >= SLOW_SECONDS:
-                _pauses[self._alias] = ended + PAUSE_SECONDS
-            raise CacheOutage({"error": "cache_unavailable"}) from exc
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Django's backends share no class of outage errors.
+        if not isinstance(exc, Exception):
+            return
+        ended = time.monotonic()
+        if ended - self._started >= SLOW_SECONDS:
+            _pauses[self._alias] = ended + PAUSE_SECONDS
+        raise CacheOutage({"error": "cache_unavailable"}) from exc

@@ -15,6 +15,7 @@ from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.oauth2.errors import make_error
 from django_entra_auth.oauth2.shared_calls import SharedCalls
 
+UNRELEASED = 1000
 LOCK_SECONDS = 30  # longer than any one call to Entra may take
 RELEASED_WITHIN = 2 / 3  # of the lock's life; who took longer leaves it to expire
 OUTCOME_SECONDS = 10
@@ -27,6 +28,9 @@ Outcome = dict[str, Any]
 
 # The callers of this process wait for each other here, and only one of them asks the cache.
 _here: SharedCalls[Outcome] = SharedCalls()
+
+# Locks of finished calls that the cache was too far away to give back, by their key.
+_unreleased: dict[str, str] = {}
 
 _TAKEN: Outcome = {}  # stands for the outcome of a call that runs in another process
 
@@ -106,8 +110,14 @@ class SingleFlight:
         return make_error("temporarily_unavailable", text)
 
     def _acquire(self, key: str) -> str | None:
-        owner = secrets.token_urlsafe(16)
-        return owner if self._entries.add(self._lock_key(key), owner, LOCK_SECONDS) else None
+        owner, lock_key = secrets.token_urlsafe(16), self._lock_key(key)
+        if self._entries.add(lock_key, owner, LOCK_SECONDS):
+            return owner
+        held = _unreleased.pop(lock_key, None)
+        if held is None or self._entries.load(lock_key) != held:
+            return None
+        self._entries.delete(lock_key)
+        return owner if self._entries.add(lock_key, owner, LOCK_SECONDS) else None
 
     def _lead(self, key: str, owner: str, begun: float, call: Callable[[], Outcome]) -> Outcome:
         try:
@@ -134,6 +144,8 @@ class SingleFlight:
                 self._entries.delete(self._lock_key(key))
         except TemporarilyUnavailable:
             logger.warning("The cache is down: the outcome of a call is not shared")
+            if len(_unreleased) < UNRELEASED:
+                _unreleased[self._lock_key(key)] = owner
 
     def _follow(self, key: str, deadline: float) -> Outcome | None:
         """The outcome of whoever holds the lock; None once the lock is gone without one."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -22,7 +24,7 @@ from django_entra_auth.oauth2.token_cache import (
     NullTokenCache,
 )
 
-RESOURCES = 64  # of one sign-in; no real site comes near
+RESOURCES = 128  # of one sign-in; no real site comes near
 SLOT_MARGIN_SECONDS = 2 * 24 * 3600  # longer than any access token outlives its session
 
 __all__ = ["LocalTokens", "SignInTokenCache", "local_copies"]
@@ -61,24 +63,30 @@ class SignInTokenCache:
         """
         self._id_hash = id_hash
         self._entries = Entries(settings)
-        self._chain = Chain(self._entries)
         self._local_seconds = settings.local_copy_seconds
         self._session_seconds = session_seconds
         self._clock = clock
-        self._flights = SingleFlight(self._entries, id_hash)
+
+    @cached_property
+    def _chain(self) -> Chain:
+        return Chain(self._entries)
+
+    @cached_property
+    def _flights(self) -> SingleFlight:
+        return SingleFlight(self._entries, self._id_hash)
 
     def peek_tokens(self, holder: Holder, resource: str) -> Tokens:
         """The tokens of a resource, from this process's own copy while that is fresh.
 
         With the cache down, from a copy of any age: it serves for as long as its tokens do.
         """
-        copy = self.find_copy(holder, resource)
+        key = self._id_hash, self._token_key(holder, resource)
+        copy = local_copies.get(key, self._local_seconds)
         if copy is not None:
             return copy
         try:
-            return self.load_tokens(holder, resource)
+            return self._load_tokens(key)
         except CacheOutage:
-            key = self._id_hash, self._token_key(holder, resource)
             last = local_copies.get_last(key) if self._local_seconds else None
             if last is None:
                 raise
@@ -91,10 +99,12 @@ class SignInTokenCache:
 
     def load_tokens(self, holder: Holder, resource: str) -> Tokens:
         """The tokens of a resource, newest first."""
-        key = self._token_key(holder, resource)
+        return self._load_tokens((self._id_hash, self._token_key(holder, resource)))
+
+    def _load_tokens(self, key: CopyKey) -> Tokens:
         drops = local_copies.drops
-        tokens = tuple(map(_read_token, self._entries.load(key) or ()))
-        local_copies.put((self._id_hash, key), tokens, drops=drops)
+        tokens = tuple(map(_read_token, self._entries.load(key[1]) or ()))
+        local_copies.put(key, tokens, drops=drops)
         return tokens
 
     def save_tokens(self, holder: Holder, resource: str, tokens: Tokens) -> None:
@@ -181,8 +191,9 @@ class SignInTokenCache:
         if account is None:
             return False
         seconds = max(account[1] - self._clock(), 0) + SLOT_MARGIN_SECONDS
+        first = zlib.crc32(resource.encode())
         for number in range(RESOURCES):
-            key = self._slot_key(number)
+            key = self._slot_key((first + number) % RESOURCES)
             if self._entries.load(key) == resource:
                 self._entries.touch(key, seconds)
                 return True

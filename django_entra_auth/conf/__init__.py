@@ -14,7 +14,9 @@ __all__ = ["SETTING_FIELDS", "EntraSettings", "Problem", "find_problems", "get_s
 
 
 class _Built(NamedTuple):
-    source: tuple[Any, Any, Any]
+    raw: Any
+    secret_key: Any
+    fallbacks: Any
     value: EntraSettings
 
 
@@ -27,14 +29,17 @@ def get_settings() -> EntraSettings:
     Raises ImproperlyConfigured with the system check's text, because a WSGI server runs no checks.
     """
     global _built  # noqa: PLW0603  the one memo of this module
-    source = (
-        getattr(django_settings, "ENTRA_AUTH", None),
-        django_settings.SECRET_KEY,
-        django_settings.SECRET_KEY_FALLBACKS,
-    )
+    raw = getattr(django_settings, "ENTRA_AUTH", None)
+    key, fallbacks = django_settings.SECRET_KEY, django_settings.SECRET_KEY_FALLBACKS
     built = _built
-    if built is None or any(new is not old for new, old in zip(source, built.source, strict=True)):
-        if problems := find_problems(source[0]):
-            raise ImproperlyConfigured(" ".join(f"{p.message} {p.hint}" for p in problems))
-        built = _built = _Built(source, build_settings(source[0] or {}))
-    return built.value
+    if (
+        built is not None
+        and built.raw is raw
+        and built.secret_key is key
+        and built.fallbacks is fallbacks
+    ):
+        return built.value
+    if problems := find_problems(raw):
+        raise ImproperlyConfigured(" ".join(f"{p.message} {p.hint}" for p in problems))
+    _built = _Built(raw, key, fallbacks, build_settings(raw or {}))
+    return _built.value

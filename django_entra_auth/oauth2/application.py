@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import secrets
 import time
@@ -31,7 +30,7 @@ from .http import BoundedHttpClient, HttpClient
 from .http_cache import ExpiringCache
 from .provider import Provider
 from .refresh import refresh_account
-from .scopes import RESERVED_SCOPES, check_scopes, decorate_scopes
+from .scopes import RESERVED_SCOPES, check_scopes, decorate_scopes, read_scopes
 from .throttle import ThrottledHttpClient, ThrottleLimits
 from .token_cache import CacheUnavailable, Holder, MemoryTokenCache, TokenCache
 
@@ -105,7 +104,8 @@ class ConfidentialClientApplication:
 
     def bind(self, token_cache: TokenCache) -> ConfidentialClientApplication:
         """Return this application with another token cache; all the rest is shared."""
-        bound = copy.copy(self)
+        bound = object.__new__(type(self))
+        bound.__dict__.update(self.__dict__)
         bound._use(token_cache)
         return bound
 
@@ -215,18 +215,18 @@ class ConfidentialClientApplication:
         ``None`` when there is nothing to work with, and the refresh's error dictionary, never
         swallowed, when it failed and no kept token is good.
         """
-        names = sorted(set(decorate_scopes(scopes)) - RESERVED_SCOPES)
+        names, resource, normalized = read_scopes(scopes)
         claims = self._merge(claims_challenge)
         if not account:
             return None
         holder = Holder("account", _read_id(account))
-        wanted = make_wanted(holder, names, claims=claims_challenge or None, force=force_refresh)
+        wanted = Wanted(holder, resource, normalized, claims_challenge or None, force_refresh)
         # The tokens of an account that is gone are gone too, so they may be looked at first.
         ready = self._acquirer.find_ready(wanted)
         if ready is not None:
             return ready
         try:
-            return self._acquire_for_account(wanted, names, claims)
+            return self._acquire_for_account(wanted, list(names), claims)
         except CacheUnavailable:
             last = self._acquirer.find_last(wanted)
             if last is None:

@@ -57,6 +57,9 @@ _BY_ERROR: Final[dict[str, Category]] = {
     "user_password_expired": "password_change",
 }
 
+KNOWN_ERRORS: Final = frozenset(_BY_ERROR) | {"invalid_grant"}
+KNOWN_SUBERRORS: Final = frozenset(_BY_SUBERROR)
+
 _DEFAULTS: Final[dict[Category, tuple[Actor, str, str]]] = {
     "interaction": (
         "person",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 RESERVED_SCOPES: Final = frozenset({"openid", "profile", "offline_access"})
@@ -28,6 +29,22 @@ def check_scopes(scopes: Iterable[str]) -> set[str]:
     if not all(isinstance(scope, str) and scope.split() == [scope] for scope in given):
         raise ValueError("each scope must be one word")
     return given
+
+
+def read_scopes(scopes: Iterable[str]) -> tuple[tuple[str, ...], str, frozenset[str]]:
+    """Return the scopes sorted, their resource, and their normalized form.
+
+    Raises ``ValueError`` as ``decorate_scopes`` does. A site asks for few different ones.
+    """
+    if isinstance(scopes, str):
+        raise ValueError("scopes must be a list of strings, not one string")  # noqa: TRY004
+    return _read_scopes(tuple(scopes))
+
+
+@lru_cache(maxsize=512)
+def _read_scopes(scopes: tuple[str, ...]) -> tuple[tuple[str, ...], str, frozenset[str]]:
+    names = sorted(set(decorate_scopes(scopes)) - RESERVED_SCOPES)
+    return tuple(names), find_resource(names), normalize_scopes(names)
 
 
 def decorate_scopes(scopes: Iterable[str]) -> list[str]:

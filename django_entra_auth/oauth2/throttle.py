@@ -170,10 +170,11 @@ class ThrottledHttpClient:
             response, form = send()
             if is_probe and response.status_code != _TOO_MANY:
                 self._cache.delete(keys["shared"])
+            return response if response.throttled else self._keep_refusal(response, keys, form)
         finally:
+            # Last: a new refusal has to be known before anybody else may try.
             if is_probe:
                 self._cache.delete(_probe(keys))
-        return response if response.throttled else self._keep_refusal(response, keys, form)
 
     def _keep_refusal(
         self, response: HttpResponse, keys: Mapping[Rule, str], form: Form

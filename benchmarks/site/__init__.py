@@ -1,0 +1,1 @@
+"""A Django site with one view for each way to hold tokens."""
