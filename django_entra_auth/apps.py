@@ -19,9 +19,10 @@ class DjangoEntraAuthConfig(AppConfig):
         refuse_namesake()
         from django.contrib.auth.signals import user_logged_out
 
-        from django_entra_auth import checks  # noqa: F401  registers itself
+        from django_entra_auth import checks, recorder  # noqa: F401  checks register themselves
         from django_entra_auth.interaction.sign_out import forget_sign_in
 
+        recorder.connect()
         user_logged_out.connect(forget_sign_in, dispatch_uid="django_entra_auth.forget_sign_in")
 
 

@@ -24,6 +24,7 @@ from django_entra_auth.interaction.revalidation import (
     is_own_page,
     revalidate,
 )
+from django_entra_auth.recorder import take_events, write_events
 from django_entra_auth.session import EntraSession, load_entra_session
 from django_entra_auth.sign_ins import follow_session_key, request_scope
 from django_entra_auth.sign_ins.rows import has_cookie_sessions
@@ -67,6 +68,8 @@ class EntraAuthMiddleware:
                 response = _answer_instead(request, response)
         if sign_in_id := _find_moved_sign_in(request):
             follow_session_key(sign_in_id, request.session)
+        if events := take_events(request):
+            write_events(events)
         return _finish(request, response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
@@ -77,6 +80,8 @@ class EntraAuthMiddleware:
                 response = await sync_to_async(_answer_instead)(request, response)
         if sign_in_id := _find_moved_sign_in(request):
             await sync_to_async(follow_session_key)(sign_in_id, request.session)
+        if events := take_events(request):
+            await sync_to_async(write_events)(events)
         return _finish(request, response)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
@@ -188,7 +193,8 @@ def _check_now(request: HttpRequest) -> HttpResponse | None:
     if is_own_page(request) or not (is_due(request) or has_cookie_sessions()):
         return None
     try:
-        _load_user(request, request.user)
+        if request.user.is_authenticated:
+            _load_user(request, request.user)
     except InteractionRequired as needed:
         return challenge_response(request, needed)
     is_gone = hasattr(request, GONE_FLAG)

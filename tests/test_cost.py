@@ -143,15 +143,29 @@ def measure(browser: Any, url: str) -> Cost:
         ("/using-async/", "/plain-async/"),
     ],
 )
-@pytest.mark.usefixtures("engine")
 def test_it_costs_what_djangos_own_costs(
-    browser: Any, ours: str, djangos: str, settings: Any
+    browser: Any, ours: str, djangos: str, settings: Any, engine: str
 ) -> None:
     sign_in(browser)
     cost = measure(browser, ours)
+    if engine == "signed_cookies":
+        # Nobody can delete such a session: whether it was ended is read, in one round trip.
+        assert cost.cache.pop("get_many") == 1
+        assert cost.cache.pop("get") == 2  # how the cache in memory does it
     settings.MIDDLEWARE = [name for name in django_settings.MIDDLEWARE if name != OURS]
     browser.handler._middleware_chain = None
     assert cost == measure(browser, djangos)
+
+
+@pytest.mark.parametrize("page", ["/decorated/", "/decorated-async/"])
+def test_with_signed_cookies_it_is_one_read_whoever_has_looked_before(
+    browser: Any, page: str, settings: Any
+) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    *before, ours = django_settings.MIDDLEWARE
+    settings.MIDDLEWARE = [*before, "tests.revalidation_site.Early", ours]
+    sign_in(browser)
+    assert measure(browser, page).cache["get_many"] == 1
 
 
 def test_sessions_in_the_database_are_two_queries_and_no_cache(client: Client) -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from django_entra_auth import exceptions
 from django_entra_auth.exceptions import (
+    ConfigurationRejected,
     EntraAuthError,
     InteractionRequired,
     SignInFailed,
     TemporarilyUnavailable,
     TokenError,
     TokenThrottled,
+    build_token_error,
 )
 
 
@@ -73,3 +75,60 @@ def test_the_text_tells_no_member_of_the_result(error: TokenError | SignInFailed
 def test_waiting_times_are_seconds() -> None:
     assert TokenThrottled(retry_after=7).retry_after == 7
     assert TemporarilyUnavailable().retry_after == 5
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [
+        (None, InteractionRequired),
+        ({}, InteractionRequired),
+        ({"error": "interaction_required"}, InteractionRequired),
+        ({"error": "invalid_grant", "suberror": "basic_action"}, InteractionRequired),
+        ({"error": "invalid_grant", "suberror": "message_only"}, InteractionRequired),
+        ({"error": "invalid_grant", "suberror": "bad_token"}, InteractionRequired),
+        ({"error": "consent_required"}, InteractionRequired),
+        ({"error": "user_password_expired"}, InteractionRequired),
+        ({"error": "invalid_grant", "error_codes": [50196]}, InteractionRequired),
+        ({"error": "new_one", "claims": "{}"}, InteractionRequired),
+        ({"error": "x", "status": 429, "retry_after": 7}, TokenThrottled),
+        ({"error": "temporarily_unavailable"}, TemporarilyUnavailable),
+        ({"error": "x", "status": 500}, TemporarilyUnavailable),
+        ({"error": "invalid_id_token"}, TemporarilyUnavailable),
+        ({"error": "invalid_client"}, ConfigurationRejected),
+        ({"error": "invalid_scope"}, ConfigurationRejected),
+        ({"error": "new_one"}, ConfigurationRejected),
+    ],
+)
+def test_an_error_dict_becomes_its_exception(result: Any, kind: type[EntraAuthError]) -> None:
+    error = build_token_error(result, scopes=["Mail.Read"])
+    assert type(error) is kind
+    if result:
+        assert error.result == result  # type: ignore[attr-defined]
+
+
+def test_a_need_found_at_the_token_endpoint_says_what_to_ask_for() -> None:
+    result = {"error": "invalid_grant", "suberror": "basic_action", "claims": '{"a":1}'}
+    error = build_token_error(result, scopes=["Mail.Read"], claims_challenge='{"b":2}')
+    assert isinstance(error, InteractionRequired)
+    assert (error.source, error.scopes, error.claims) == ("token", ("Mail.Read",), '{"a":1}')
+    del result["claims"]
+    error = build_token_error(result, claims_challenge='{"b":2}')
+    assert isinstance(error, InteractionRequired)
+    assert error.claims == '{"b":2}'
+
+
+def test_a_throttle_keeps_its_time() -> None:
+    throttled = build_token_error({"error": "x", "status": 429, "retry_after": 7})
+    assert isinstance(throttled, TokenThrottled)
+    assert throttled.retry_after == 7
+    failed = SignInFailed("throttled", result={"error": "x", "retry_after": 9})
+    assert failed.retry_after == 9
+    assert SignInFailed("too_many", retry_after=600).retry_after == 600
+    assert SignInFailed("blocked").retry_after is None
+
+
+def test_a_rejected_configuration_tells_its_word_alone() -> None:
+    error = ConfigurationRejected(result={"error": "invalid_client", "error_description": "t0ken"})
+    assert str(error) == "invalid_client"
+    assert "t0ken" not in repr(error)
+    assert str(ConfigurationRejected()) == "configuration"

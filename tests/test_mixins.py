@@ -60,7 +60,22 @@ class OwnRefusal(EntraLoginRequiredMixin, View):
         return HttpResponse("own refusal", status=418)
 
 
+class RaisingWithScopes(Raising):
+    entra_scopes = ["User.Read"]
+
+
+class OwnRefusalWithScopes(OwnRefusal):
+    entra_scopes = ["User.Read"]
+
+
+class AsyncWithScopes(Async):
+    entra_scopes = ["User.Read"]
+
+
 urlpatterns = [
+    path("raising-scopes/", RaisingWithScopes.as_view()),
+    path("own-refusal-scopes/", OwnRefusalWithScopes.as_view()),
+    path("async-scopes/", AsyncWithScopes.as_view()),
     path("plain/", Plain.as_view()),
     path("async/", Async.as_view()),
     path("initkwargs/", Plain.as_view(text="other")),
@@ -107,7 +122,9 @@ def test_it_is_the_same_behind_djangos_wall(browser: Any, page: str, settings: A
 
 
 def test_a_post_is_guarded_too(client: Client) -> None:
-    assert client.post("/plain/").status_code == 302
+    asked = client.post("/plain/")
+    assert (asked.status_code, asked.content == b"posted") == (200, False)
+    assert asked.context["continue_url"].startswith("/auth/login/?next=")
     sign_in(client)
     assert client.post("/plain/").content == b"posted"
 
@@ -144,3 +161,26 @@ def test_it_can_refuse_as_every_access_mixin_does(client: Client) -> None:
     assert client.get("/own-refusal/").status_code == 418
     sign_in(client)
     assert client.get("/own-refusal/").content == b"in:"
+
+
+@pytest.mark.parametrize("page", ["/raising-scopes/", "/own-refusal-scopes/", "/async-scopes/"])
+def test_trouble_is_no_refusal(browser: Any, page: str, settings: Any) -> None:
+    """Whoever lacks a right is refused; that the cache is down is nobody's fault."""
+    sign_in(browser)
+    redis = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": redis, "LOCATION": "redis://127.0.0.1:1/0"}}
+    response = get(browser, page)
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("page", "status"),
+    [("/raising-scopes/", 403), ("/own-refusal-scopes/", 418), ("/async-scopes/", 302)],
+)
+def test_without_a_token_it_refuses_too(
+    browser: Any, page: str, status: int, entra: Any, entra_settings: Any
+) -> None:
+    sign_in(browser)
+    assert get(browser, page).status_code == status
+    assert [one for one in entra.requests if one.path.endswith("/token")] == []

@@ -43,13 +43,14 @@ def build_admin_consent(request: HttpRequest, flow: Flow) -> Prompt:
     return Prompt(uri, browser, flow.is_secure)
 
 
-def read_admin_consent(answer: Answer, flow: Flow) -> ConsentGiven:
+def read_admin_consent(answer: Answer, flow: Flow, *, is_bound: bool) -> ConsentGiven:
     """What came back: an error is an error, whatever stands beside it. Raises SignInFailed.
 
-    The answer is nobody's signature; it decides on nothing but what the page says.
+    The answer is nobody's signature; it decides on nothing but what the page says. Only in the
+    browser that asked (`is_bound`) what it says of the error is passed on.
     """
     if answer.error or not answer.has_admin_consent:
-        raise SignInFailed("admin_consent_declined", result=answer.error)
+        raise SignInFailed("admin_consent_declined", result=answer.error if is_bound else None)
     return ConsentGiven(replace(flow, is_admin_consent=False))
 
 

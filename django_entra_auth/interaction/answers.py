@@ -71,7 +71,7 @@ def _find_outage(result: Mapping[str, Any]) -> str:
 
 def refuse(request: HttpRequest, caller: Caller, failure: SignInFailed) -> HttpResponse:
     """A stop: the page with numbers and a retry that is the person's own click, or JSON."""
-    report_failure(request, failure)
+    report_failure(request, failure, is_stop=True)
     if _is_page(caller):
         return pages.render_failure(request, failure)
     page = get_failure(failure.reason)

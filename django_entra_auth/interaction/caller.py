@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 
+from django_entra_auth.conf import get_settings
 from django_entra_auth.interaction.next_url import check_next
 
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
@@ -68,11 +69,14 @@ def find_way_back(request: HttpRequest, caller: Caller) -> str | None:
 
 
 def _check_own_origin(request: HttpRequest, url: str | None) -> str | None:
-    """The path of an absolute URL of this site."""
+    """The path of an absolute URL of this site, under the name asked for or the registered one."""
     try:
         parts = urlsplit(url or "")
     except ValueError:
         return None
-    if (parts.scheme, parts.netloc) != (request.scheme, request.get_host()):
+    # Behind a proxy that hides the host only REDIRECT_URI tells what browsers call this site.
+    registered = urlsplit(get_settings().redirect_uri or "")
+    known = {(request.scheme, request.get_host()), (registered.scheme, registered.netloc)}
+    if not parts.netloc or (parts.scheme, parts.netloc) not in known:
         return None
     return check_next(parts.path + (f"?{parts.query}" if parts.query else ""))

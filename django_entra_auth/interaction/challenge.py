@@ -90,6 +90,7 @@ def _prompt(request: HttpRequest, exc: InteractionRequired, caller: Caller) -> H
             request=request,
             claims=requirement.build_claims(),
             scopes=requirement.scopes,
+            result=exc.result,
         )
     elif caller is Caller.NAVIGATION:
         next_url = _way_back(request, caller)

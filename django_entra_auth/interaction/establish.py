@@ -68,15 +68,6 @@ def validate_account(result: Mapping[str, Any], settings: EntraSettings) -> Vali
     return ValidatedSignIn(claims)
 
 
-def is_allowed(result: Mapping[str, Any], settings: EntraSettings) -> bool:
-    """Whether the account of a later token response may still be here."""
-    try:
-        validate_account(result, settings)
-    except SignInFailed:
-        return False
-    return True
-
-
 def _home_account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
     """The id from the token response's `client_info`, else of the account in this tenant."""
     uid, _, utid = (read_home_account_id(result) or "").lower().partition(".")

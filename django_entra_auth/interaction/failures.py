@@ -224,8 +224,11 @@ def build_stop(result: Mapping[str, Any], *, is_repeated: bool) -> SignInFailed:
     return SignInFailed(reason_for(result), result=result)
 
 
-def report_failure(request: HttpRequest, failure: SignInFailed) -> None:
-    """Log and tell. What a provider wrote is logged only where it is a plain word."""
+def report_failure(request: HttpRequest, failure: SignInFailed, *, is_stop: bool = False) -> None:
+    """Log and tell. What a provider wrote is logged only where it is a plain word.
+
+    `is_stop` when it is answered in a view's place rather than at the end of a sign-in.
+    """
     word = str(failure.result.get("failed_check") or failure.result.get("error", ""))
     logger.warning(
         "Sign-in failed: %s (%s)",
@@ -234,7 +237,11 @@ def report_failure(request: HttpRequest, failure: SignInFailed) -> None:
         extra={"correlation_id": normalise_guid(failure.result.get("correlation_id"))},
     )
     signals.sign_in_failed.send_robust(
-        SignInFailed, request=request, reason=failure.reason, result=failure.result
+        SignInFailed,
+        request=request,
+        reason=failure.reason,
+        result=failure.result,
+        is_stop=is_stop,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from django_entra_auth.exceptions import InteractionRequired
 from django_entra_auth.oauth2 import merge_claims
-from django_entra_auth.oauth2.scopes import check_scopes, covers, normalize_scopes
+from django_entra_auth.oauth2.scopes import covers, decorate_scopes, find_resource, normalize_scopes
 
 AUTH_TIME_LEEWAY = 30
 
@@ -89,7 +89,9 @@ def make_requirement(
     max_age: int | None = None,
 ) -> Requirement:
     """Check what a developer wrote; raises ValueError."""
-    check_scopes(scopes)
+    decorate_scopes(scopes)  # what it refuses could not be asked for later either
+    if len({find_resource([scope]) for scope in scopes}) > 1:
+        raise ValueError("scopes must be of one API, because a token is for one")
     if auth_context is not None and not (isinstance(auth_context, str) and auth_context):
         raise ValueError('auth_context must be the id of an authentication context, such as "c1"')
     if max_age is not None and (type(max_age) is not int or max_age < 0):

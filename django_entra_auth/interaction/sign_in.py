@@ -107,12 +107,14 @@ def _complete(
     settings, flow = get_settings(), sealed.flow
     entries = Entries(settings)
     browser = read_browser(request, secure=flow.is_secure)
-    if browser is None or not sealed.is_from(browser):
+    is_bound = browser is not None and sealed.is_from(browser)
+    if flow.is_admin_consent:
+        # Nobody signs in by it, and administrators open the link in a browser of their own.
+        return read_admin_consent(answer, flow, is_bound=is_bound)
+    if browser is None or not is_bound:
         return _lost(request, flow, next_url, "browser_mismatch")
     if not _claim(flow, settings, entries):
         return _lost(request, flow, next_url, "replayed")
-    if flow.is_admin_consent:
-        return read_admin_consent(answer, flow)
     if answer.error:
         raise SignInFailed(reason_for(answer.error), result=answer.error)
     result = _redeem(request, answer, sealed, browser, entries)
@@ -147,8 +149,13 @@ def _claim(flow: Flow, settings: EntraSettings, entries: Entries) -> bool:
 def _lost(
     request: HttpRequest, flow: Flow, next_url: str, reason: str
 ) -> Completed | ConsentGiven | Restart:
-    """A reload, the back button, another tab, another browser: go on, or start again once."""
-    if EntraSession(request).is_signed_in and not flow.is_challenge:
+    """A reload, the back button, another tab, another browser: go on, or start again once.
+
+    A used flow was brought here by the person: its page says what is still missing. Where the
+    binding is lost it may be lost each time, so only a plain sign-in goes on, and no restarted one.
+    """
+    is_harmless = reason == "replayed" or not (flow.is_challenge or flow.attempt)
+    if EntraSession(request).is_signed_in and is_harmless:
         return Completed(next_url, is_new=False, secure=flow.is_secure)
     if flow.attempt == 0:
         return Restart(next_url)

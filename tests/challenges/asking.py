@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -25,8 +26,8 @@ HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0
 NAVIGATE = {**HTML, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 SCRIPTED = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 FRAMED = {**HTML, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
-HTMX = {"HX-Request": "true", "HX-Current-URL": SITE + PAGE}
 REFERER = {"Referer": SITE + PAGE}
+HTMX = {"HX-Request": "true", "HX-Current-URL": SITE + PAGE, **REFERER}
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,20 @@ KINDS = [BY_NAME[name] for name in ("navigation", "form", "htmx", "htmx-form", "
 
 def make_walker(entra: Any, **options: Any) -> Walker:
     """A person whose requests are checked for CSRF as in production, with a browser at Entra."""
-    client = options.pop("client", None) or make_client(enforce_csrf_checks=True)
-    return Walker(entra, client, **options)
+    return Walker(entra, make_client(enforce_csrf_checks=True), **options)
 
 
 @dataclass
 class Walker(Visitor):
-    """A visitor that can ask in any of the ways above; `at_entra` is the browser's other half."""
+    """A visitor that can ask in any of the ways above; `at_entra` is the browser's other half.
+
+    `site` is the origin that the browser sees, `extra` how the server sees it.
+    """
 
     at_entra: requests.Session = field(default_factory=requests.Session)
     person: str = "alice"
+    site: str = SITE
+    extra: dict[str, str] = field(default_factory=dict)
 
     def answer(self, auth_uri: str, person: str = "", **options: Any) -> Any:
         options.setdefault("browser", self.at_entra)
@@ -88,13 +93,14 @@ class Walker(Visitor):
 
     def sign_in(self, person: str = "", next_url: str = "/page/", **options: Any) -> Any:
         done = super().sign_in(person or self.person, next_url, **options)
+        self.follow(done)
         self.client.get("/page/")  # the CSRF cookie
         return done
 
     def ask(self, caller: Caller, path: str) -> Any:
         """Send the request of a caller."""
         token = self.client.cookies["csrftoken"].value if "csrftoken" in self.client.cookies else ""
-        headers = dict(caller.headers)
+        headers = {k: v.replace(SITE, self.site) for k, v in caller.headers.items()}
         body: Any = b""
         if caller.content_type == JSON:
             body, headers["X-CSRFToken"] = json.dumps(dict(PAIRS)), token
@@ -106,7 +112,30 @@ class Walker(Visitor):
 
     def visit(self, url: str) -> Any:
         """Go to an address as a click does."""
-        return self.client.get(local(url), headers=NAVIGATE)
+        return self.client.get(self.local(url), headers=NAVIGATE)
+
+    def local(self, url: str) -> str:
+        """Path and query of an address of the site."""
+        return local(url.replace(self.site, SITE))
+
+    def deliver(self, answer: Any, client: Client | None = None) -> Any:
+        if self.site == SITE:
+            return super().deliver(answer, client)
+        if answer.method == "GET":
+            return self.visit(answer.url)
+        body = urlencode(answer.fields)
+        kept = Client(**self.extra).post(self.local(answer.url), body, content_type=FORM)
+        return self.visit(kept["Location"])
+
+    def follow(self, landed: Any) -> str:
+        """Where the callback leads: by a redirect, or by a page for the strictest cookies."""
+        while landed.status_code == 200:
+            url = find_continue(landed)
+            if "/auth/callback" not in url:
+                return url
+            landed = self.visit(url)
+        assert landed.status_code == 302, landed.content
+        return str(landed["Location"])
 
     def find_prompt(self, caller: Caller, answer: Any) -> str:
         """The address at Entra that an answer leads this caller to."""
@@ -117,8 +146,9 @@ class Walker(Visitor):
             return str(find_continue(answer))
         if caller.kind == "htmx":
             return str(answer["HX-Redirect"])
-        url = self.find_login(caller, answer)
-        clicked = self.visit(url)
+        clicked = self.visit(self.find_login(caller, answer))
+        if clicked.status_code == 302 and clicked["Location"].startswith(self.site):
+            clicked = self.visit(clicked["Location"])
         if clicked.status_code == 200:  # says first that what was sent was not kept
             clicked = self.visit(find_continue(clicked))
         assert clicked.status_code == 302, clicked.content
@@ -133,11 +163,11 @@ class Walker(Visitor):
         return str(answer.json()["login_url"])
 
     def repeat(self, caller: Caller, path: str, landed: Any) -> Any:
-        """What a person or a script does after the prompt: go there, send the form on, ask again."""
+        """What comes after the prompt: going there, sending the form on, or asking again."""
         if caller.kind == "navigation":
-            return self.visit(landed["Location"])
+            return self.visit(self.follow(landed))
         if caller.kind == "form":
-            return self.send_on(landed["Location"])
+            return self.send_on(self.follow(landed))
         return self.ask(caller, path)
 
     def send_on(self, resume_url: str) -> Any:
@@ -148,11 +178,11 @@ class Walker(Visitor):
         names = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', html)
         pairs = [(unescape(name), unescape(value)) for name, value in names]
         body = encode_form(pairs, FORM)
-        headers = {**NAVIGATE, "Origin": SITE}
+        headers = {**NAVIGATE, "Origin": self.site}
         sent = self.client.generic("POST", resume_url, body, content_type=FORM, headers=headers)
         if sent.status_code != 307:
             return sent
-        url = local(sent["Location"])
+        url = self.local(sent["Location"])
         return self.client.generic("POST", url, body, content_type=FORM, headers=headers)
 
     def count(self, path: str, **form: str) -> int:
@@ -187,12 +217,6 @@ def encode_form(pairs: list[tuple[str, str]], content_type: str) -> bytes:
     return ("".join(parts) + "--edge--\r\n").encode()
 
 
-def unescape(text: str) -> str:
-    from html import unescape as unescape_html
-
-    return unescape_html(text)
-
-
 def grouped(pairs: list[tuple[str, str]]) -> list[tuple[str, list[str]]]:
     """As QueryDict tells them."""
     names = list(dict.fromkeys(name for name, _ in pairs))
@@ -215,8 +239,3 @@ def header_claims(answer: Any) -> dict[str, Any]:
 def is_at_entra(url: str, entra: Any) -> bool:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" == entra.origin
-
-
-def plain_client(**extra: Any) -> Client:
-    """A client whose CSRF token is not asked for."""
-    return make_client(**extra)

@@ -25,7 +25,9 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def finish(request: HttpRequest) -> HttpResponse:
-    sent = [(name, values) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken"]
+    sent = [
+        (name, values) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken"
+    ]
     done.append(sent)
     return HttpResponse("Done")
 
@@ -119,8 +121,8 @@ async def async_context(request: Any) -> HttpResponse:
 
 @entra_login_required
 async def async_raised(request: Any) -> HttpResponse:
-    await request.aentra()
-    require_context(request)
+    if "c1" not in (await request.aentra()).contexts:
+        raise InteractionRequired(auth_context="c1")
     return finish(request)
 
 

@@ -20,7 +20,9 @@ from tests.challenges.asking import (
 from tests.challenges.sources import SOURCES, Source
 from tests.visitor import query_of
 
-STATUS = {"navigation": 302, "form": 200, "htmx": 200, "htmx-form": 200, "frame": 401, "script": 401}
+STATUS = {
+    "navigation": 302, "form": 200, "htmx": 200, "htmx-form": 200, "frame": 401, "script": 401,
+}  # fmt: skip
 
 
 def sections_of(claims: dict[str, Any]) -> set[str]:

@@ -184,6 +184,18 @@ def test_another_account_never_gets_in(
     assert walker.ask(NAVIGATION, "/context/").content != b"Done"
 
 
+def test_nor_when_the_session_has_ended_meanwhile(walker: Walker) -> None:
+    """Nobody is signed in any more: the flow still says for whom it was begun."""
+    CONTEXT.arrange(walker)
+    prompt = begin(walker, NAVIGATION, "/context/")
+    answer = make_walker(walker.entra, person="bob").answer(prompt)
+    del walker.client.cookies["sessionid"]
+    page = walker.deliver(answer)
+    assert page.status_code == 403
+    assert "bob@contoso.example" in text_of(page)
+    assert not walker.is_signed_in()
+
+
 @pytest.mark.parametrize("caller", KINDS, ids=str)
 def test_after_another_account_the_same_one_goes_on_where_it_was(
     caller: Caller, walker: Walker, done: Any

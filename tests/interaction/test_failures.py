@@ -6,18 +6,23 @@ import re
 from typing import Any, get_args
 
 import pytest
+from django.test import RequestFactory
 from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
 from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth.interaction import failures
 from django_entra_auth.interaction.failures import (
     FAILURES,
     build_details,
+    build_stop,
     get_failure,
     reason_for,
+    report_failure,
 )
 from django_entra_auth.oauth2.aadsts import Category
+from django_entra_auth.signals import sign_in_failed
 
 GUID = "7c9d4d52-1f0a-4b8e-9c53-2b6d0e5a1c01"
 EVIL = '<script>alert("x")</script>'
@@ -43,8 +48,6 @@ def test_the_text_is_translated_when_shown_not_when_imported() -> None:
 
 
 def test_every_category_of_error_has_a_page() -> None:
-    from django_entra_auth.interaction import failures
-
     assert set(failures._BY_CATEGORY) == set(get_args(Category))
     assert set(failures._BY_CATEGORY.values()) <= set(FAILURES)
 
@@ -122,3 +125,69 @@ def test_what_a_provider_wrote_is_never_shown() -> None:
 
 def test_there_is_always_a_time() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", details()["Time"])
+
+
+@pytest.mark.parametrize(
+    ("result", "is_repeated", "reason"),
+    [
+        ({"error": "invalid_grant", "suberror": "message_only"}, False, "blocked"),
+        ({"error": "x", "suberror": "protection_policy_required"}, False, "blocked"),
+        ({"error": "invalid_grant", "error_codes": [50196]}, False, "loop_detected"),
+        ({"error": "invalid_grant", "error_codes": [50196]}, True, "loop_detected"),
+        ({"error": "interaction_required", "error_codes": [50076]}, True, "repeated"),
+        ({"error": "insufficient_claims"}, True, "repeated"),
+        ({"error": "invalid_grant", "suberror": "bad_token"}, True, "repeated"),
+        ({"error": "invalid_grant", "suberror": "additional_action"}, True, "action_needed"),
+        ({"error": "consent_required"}, True, "consent_missing"),
+        ({}, True, "repeated"),
+    ],
+)
+def test_why_there_is_no_other_prompt(
+    result: dict[str, Any], is_repeated: bool, reason: str
+) -> None:
+    stop = build_stop(result, is_repeated=is_repeated)
+    assert stop.reason == reason
+    assert stop.result == result
+    assert FAILURES[reason].status == 403
+    assert FAILURES[reason].can_retry
+
+
+@given(st.dictionaries(FIELDS, ODD), st.booleans())
+def test_whatever_was_sent_there_is_a_stop(result: dict[str, Any], is_repeated: bool) -> None:
+    assert build_stop(result, is_repeated=is_repeated).reason in FAILURES
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ({"error": "access_denied", "error_description": "AADSTS65004: No"}, "consent_missing"),
+        (
+            {
+                "error": "access_denied",
+                "error_subcode": "cancel",
+                "error_description": "AADSTS65004: Cancel",
+            },
+            "cancelled",
+        ),
+        ({"error": "access_denied"}, "cancelled"),
+    ],
+)
+def test_declining_and_cancelling_are_told_apart(result: dict[str, Any], reason: str) -> None:
+    assert reason_for(result) == reason
+
+
+@pytest.mark.django_db
+def test_the_log_says_the_reason_and_no_providers_text(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[Any] = []
+
+    def note(sender: Any, *, reason: str, result: Any, **named: Any) -> None:
+        seen.append((reason, result))
+
+    sign_in_failed.connect(note)
+    result = {"error": EVIL, "error_description": EVIL, "correlation_id": GUID.upper()}
+    report_failure(RequestFactory().get("/"), SignInFailed("repeated", result=result))
+    sign_in_failed.disconnect(note)
+    assert seen == [("repeated", result)]
+    [record] = [one for one in caplog.records if one.name == failures.__name__]
+    assert record.getMessage() == "Sign-in failed: repeated (other)"
+    assert record.correlation_id == GUID  # type: ignore[attr-defined]

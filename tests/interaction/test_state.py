@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,11 +17,14 @@ from hypothesis import strategies as st
 from django_entra_auth.conf import EntraSettings, get_settings
 from django_entra_auth.exceptions import SignInFailed
 from django_entra_auth.interaction.browser import new_browser
+from django_entra_auth.interaction.requirement import Requirement
 from django_entra_auth.interaction.state import (
     CLOCK_SKEW,
     DAY,
+    LOGIN_URL,
     STATE_MAX_CHARS,
     Flow,
+    add_details,
     open_flow,
     seal_flow,
 )
@@ -275,3 +280,115 @@ def test_no_secret_shows_in_a_repr() -> None:
     shown = f"{sealed!r} {sealed.flow!r}"
     assert repr(sealed.flow.id) not in shown
     assert repr(sealed.binding) not in shown
+
+
+WANTED = Requirement(
+    scopes=("Mail.Read", "User.Read"),
+    claims='{"access_token":{"nbf":{"essential":true, "value":"1"}}}',
+    auth_context="c1",
+    max_age=0,
+)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"requirement": WANTED},
+        {"requirement": Requirement(scopes=("ü", "a b"))},
+        {"requirement": Requirement(max_age=0)},
+        {"reason": "0123456789ab-0123456789ab", "expected": ACCOUNT},
+        {"resume_id": "R" * 22, "is_popup": True, "loses_input": True},
+    ],
+    ids=repr,
+)
+def test_what_was_wanted_comes_back(members: dict[str, Any]) -> None:
+    for purpose in ("state", LOGIN_URL):
+        flow = Flow(redirect_uri=REDIRECT, next_url="/a?b=c", **members)
+        state, _ = seal_flow(flow, BROWSER, SETTINGS, purpose=purpose, clock=at(NOON))
+        opened = open_flow(state, SETTINGS, purpose=purpose, clock=at(NOON)).flow
+        assert opened == replace(flow, issued_at=NOON)
+
+
+def test_a_challenge_is_more_than_a_sign_in() -> None:
+    plain = Flow(redirect_uri=REDIRECT, next_url="/a")
+    assert not plain.is_challenge
+    assert not replace(plain, attempt=1, is_popup=True).is_challenge
+    for members in (
+        {"expected": ACCOUNT},
+        {"reason": "a-b"},
+        {"requirement": WANTED},
+        {"has_details": True},
+    ):
+        assert replace(plain, **members).is_challenge  # type: ignore[arg-type]
+
+
+def test_a_seal_for_one_purpose_does_not_open_for_the_other() -> None:
+    flow = Flow(redirect_uri=REDIRECT, next_url="/a")
+    for purpose, other in (("state", LOGIN_URL), (LOGIN_URL, "state")):
+        text, _ = seal_flow(flow, BROWSER, SETTINGS, purpose=purpose, clock=at(NOON))
+        with pytest.raises(SignInFailed) as caught:
+            open_flow(text, SETTINGS, purpose=other, clock=at(NOON))
+        assert caught.value.reason == "state_invalid"
+
+
+LONG = Requirement(claims='{"a":"' + "x" * 8_000 + '"}', scopes=("Mail.Read",), max_age=5)
+
+
+def test_what_does_not_fit_is_kept_under_the_flows_id() -> None:
+    kept: dict[bytes, dict[str, Any]] = {}
+    flow = Flow(
+        redirect_uri=REDIRECT,
+        next_url="/" + "x" * 499,
+        requirement=LONG,
+        reason="0123456789ab-0123456789ab",
+        expected=ACCOUNT,
+        resume_id="R" * 22,
+    )
+    state, _ = seal_flow(flow, BROWSER, SETTINGS, keep=kept.__setitem__, clock=at(NOON))
+    assert len(state) <= STATE_MAX_CHARS
+    sealed = open_flow(state, SETTINGS, clock=at(NOON))
+    assert (sealed.flow.has_details, sealed.flow.next_url) == (True, "")
+    assert list(kept) == [flow.id]
+    details = json.loads(json.dumps(kept[flow.id]))
+    whole = add_details(sealed, details)
+    expected = replace(flow, issued_at=NOON, has_details=True)
+    assert whole.flow == expected
+    assert whole.is_from(BROWSER)
+    assert whole.nonce(BROWSER) == sealed.nonce(BROWSER)
+
+
+def test_what_fits_is_not_kept() -> None:
+    flow = Flow(redirect_uri=REDIRECT, next_url="/a", requirement=WANTED, expected=ACCOUNT)
+
+    def keep(flow_id: bytes, details: dict[str, Any]) -> None:
+        pytest.fail("something was stored")
+
+    state, _ = seal_flow(flow, BROWSER, SETTINGS, keep=keep, clock=at(NOON))
+    assert open_flow(state, SETTINGS, clock=at(NOON)).flow.requirement == WANTED
+
+
+def test_without_a_place_to_keep_it_the_page_will_ask_again() -> None:
+    flow = Flow(redirect_uri=REDIRECT, next_url="/a", requirement=LONG, reason="a-b")
+    state, _ = seal_flow(flow, BROWSER, SETTINGS, clock=at(NOON))
+    opened = open_flow(state, SETTINGS, clock=at(NOON)).flow
+    assert (opened.requirement, opened.reason, opened.next_url) == (Requirement(), "", "/a")
+
+
+@given(
+    st.text(max_size=300),
+    st.text(max_size=1200),
+    st.lists(st.text(max_size=40), max_size=8),
+    st.none() | st.integers(0, 10**9),
+)
+def test_no_challenge_makes_it_longer_than_allowed(
+    next_url: str, claims: str, scopes: list[str], max_age: int | None
+) -> None:
+    requirement = Requirement(scopes=tuple(scopes), claims=claims, max_age=max_age)
+    flow = Flow(redirect_uri=REDIRECT, next_url=next_url, requirement=requirement)
+    kept: dict[bytes, dict[str, Any]] = {}
+    state, _ = seal_flow(flow, BROWSER, SETTINGS, keep=kept.__setitem__, clock=at(NOON))
+    assert len(state) <= STATE_MAX_CHARS
+    sealed = open_flow(state, SETTINGS, clock=at(NOON))
+    if kept:
+        sealed = add_details(sealed, json.loads(json.dumps(kept[flow.id])))
+    assert (sealed.flow.next_url, sealed.flow.requirement) == (next_url, requirement)
