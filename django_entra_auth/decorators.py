@@ -10,7 +10,6 @@ from typing import Any, TypeVar, overload
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
-from django.utils.cache import patch_cache_control
 
 from django_entra_auth.exceptions import EntraAuthError, InteractionRequired
 from django_entra_auth.interaction.challenge import NO_RESUME_FLAG, challenge_response
@@ -150,6 +149,5 @@ def _attribute(request: HttpRequest, name: str) -> Any:
 
 
 def _keep_private(response: HttpResponseBase) -> HttpResponseBase:
-    if not response.has_header("Cache-Control"):
-        patch_cache_control(response, private=True, no_store=True)
+    response.headers.setdefault("Cache-Control", "private, no-store")
     return response

@@ -47,7 +47,7 @@ class SignInFailed(EntraAuthError):
         self.reason = reason
         self.result = dict(result or {})
         self.next_url = next_url
-        self.retry_after = retry_after
+        self.retry_after = retry_after or self.result.get("retry_after")
         self.flow: Any = None  # what the person was doing, when it was more than signing in
 
 

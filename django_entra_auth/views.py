@@ -43,7 +43,7 @@ from django_entra_auth.interaction.caller import Caller, identify_caller
 from django_entra_auth.interaction.challenge import answer_with_prompt, start
 from django_entra_auth.interaction.establish import AccountMismatch
 from django_entra_auth.interaction.failures import report_failure
-from django_entra_auth.interaction.login_url import build_login_url, read_challenge
+from django_entra_auth.interaction.login_url import PARAMETER, build_login_url, read_challenge
 from django_entra_auth.interaction.next_url import read_next
 from django_entra_auth.interaction.resume import grant
 from django_entra_auth.interaction.state import open_flow
@@ -127,7 +127,10 @@ def _login_on_redirect_origin(request: HttpRequest) -> HttpResponse | None:
     if (parts.scheme, parts.netloc) == (request.scheme, request.get_host()):
         return None
     response = HttpResponse(status=302)
-    response["Location"] = f"{parts.scheme}://{parts.netloc}{pages.login_url(read_next(request))}"
+    url = pages.login_url(read_next(request))
+    if PARAMETER in request.GET:  # sealed for this browser: elsewhere it asks for nothing
+        url += "&" + urlencode({PARAMETER: request.GET[PARAMETER]})
+    response["Location"] = f"{parts.scheme}://{parts.netloc}{url}"
     # Behind a proxy that hides the host, the next request looks just like this one.
     response.set_cookie(HOP_COOKIE, "1", max_age=HOP_SECONDS, httponly=True, samesite="Lax")
     return response

@@ -49,10 +49,9 @@ def _is_navigation(request: HttpRequest) -> bool:
         return mode == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
     if request.headers.get("X-Requested-With") == "XMLHttpRequest":
         return False
-    # A browser names HTML when it opens a page; "*/*" alone is what scripts send.
-    return "Accept" not in request.headers or any(
-        (kind.main_type, kind.sub_type) in PAGE_TYPES for kind in request.accepted_types
-    )
+    # "*/*" alone accepts a page; beside other types it is what scripts add that want those.
+    kinds = {(kind.main_type, kind.sub_type) for kind in request.accepted_types}
+    return kinds <= {("*", "*")} or not kinds.isdisjoint(PAGE_TYPES)
 
 
 def find_way_back(request: HttpRequest, caller: Caller) -> str | None:

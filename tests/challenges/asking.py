@@ -58,7 +58,7 @@ CALLERS = [
     Caller("prefetch", "prefetch", {**SCRIPTED, "Sec-Purpose": "prefetch"}),
     Caller("prerender", "prefetch", {**NAVIGATE, "Sec-Purpose": "prefetch;prerender"}),
     Caller("fetch", "script", {**SCRIPTED, **REFERER}),
-    Caller("fetch-plain", "script", {"Accept": "*/*", **REFERER}),
+    Caller("fetch-plain", "script", {"Accept": "application/json, */*", **REFERER}),
     Caller("fetch-json", "script", {**SCRIPTED, **REFERER}, "POST", JSON),
     Caller("json-plain", "script", {"Accept": "application/json", **REFERER}, "POST", JSON),
     Caller(

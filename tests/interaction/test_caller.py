@@ -33,7 +33,7 @@ def ask(headers: dict[str, str], method: str = "GET", content_type: str = FORM) 
         ({"Accept": "text/*"}, Caller.NAVIGATION),
         ({"Accept": "application/xhtml+xml"}, Caller.NAVIGATION),
         ({**NAVIGATE, "Accept": "*/*"}, Caller.NAVIGATION),
-        ({"Accept": "*/*"}, Caller.SCRIPT),
+        ({"Accept": "*/*"}, Caller.NAVIGATION),
         ({"Accept": ""}, Caller.SCRIPT),
         ({"Accept": "application/json"}, Caller.SCRIPT),
         ({"Accept": "application/json, */*"}, Caller.SCRIPT),
