@@ -57,6 +57,12 @@ async def share_call(
     return await asyncio.shield(task)
 
 
+def _note_unreleased(lock_key: str, owner: str) -> None:
+    if len(_unreleased) >= UNRELEASED:
+        _unreleased.clear()
+    _unreleased[lock_key] = owner
+
+
 class SingleFlight:
     """Locks by the cache's atomic `add`; who comes second gets the first one's outcome.
 
@@ -111,12 +117,19 @@ class SingleFlight:
 
     def _acquire(self, key: str) -> str | None:
         owner, lock_key = secrets.token_urlsafe(16), self._lock_key(key)
-        if self._entries.add(lock_key, owner, LOCK_SECONDS):
-            return owner
-        held = _unreleased.pop(lock_key, None)
+        try:
+            if self._entries.add(lock_key, owner, LOCK_SECONDS):
+                _unreleased.pop(lock_key, None)
+                return owner
+        except TemporarilyUnavailable:
+            # The cache may have taken the lock, and only its answer was lost.
+            _note_unreleased(lock_key, owner)
+            raise
+        held = _unreleased.get(lock_key)
         if held is None or self._entries.load(lock_key) != held:
             return None
         self._entries.delete(lock_key)
+        _unreleased.pop(lock_key, None)
         return owner if self._entries.add(lock_key, owner, LOCK_SECONDS) else None
 
     def _lead(self, key: str, owner: str, begun: float, call: Callable[[], Outcome]) -> Outcome:
@@ -144,8 +157,7 @@ class SingleFlight:
                 self._entries.delete(self._lock_key(key))
         except TemporarilyUnavailable:
             logger.warning("The cache is down: the outcome of a call is not shared")
-            if len(_unreleased) < UNRELEASED:
-                _unreleased[self._lock_key(key)] = owner
+            _note_unreleased(self._lock_key(key), owner)
 
     def _follow(self, key: str, deadline: float) -> Outcome | None:
         """The outcome of whoever holds the lock; None once the lock is gone without one."""

@@ -51,7 +51,7 @@ def _is_navigation(request: HttpRequest) -> bool:
         return False
     # "*/*" alone accepts a page; beside other types it is what scripts add that want those.
     kinds = {(kind.main_type, kind.sub_type) for kind in request.accepted_types}
-    return kinds <= {("*", "*")} or not kinds.isdisjoint(PAGE_TYPES)
+    return kinds == {("*", "*")} or not kinds.isdisjoint(PAGE_TYPES)
 
 
 def find_way_back(request: HttpRequest, caller: Caller) -> str | None:
