@@ -29,7 +29,11 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 CROWDED = (
     "tests/cache/test_http_cache.py",
     "tests/cache/test_single_flight.py",
+    "tests/cache/test_shared_throttle.py",
     "tests/cache/test_stampede.py",
+    "tests/chaos/test_redis_failing_over.py",
+    "tests/chaos/test_redis_in_trouble.py",
+    "tests/chaos/test_refresh_under_way.py",
     "tests/contrib/test_redis_cluster.py",
     "tests/oauth2/test_http.py",
 )

@@ -154,9 +154,22 @@ class ThrottledHttpClient:
             if wait > 0:
                 return _answer_again(entry, key, _round_up(wait))
         over = kept.get(keys["shared"])
-        if over is not None and not self._cache.add(_probe(keys), 1, PROBE_SECONDS):
+        if over is None:
+            return self._ask(keys, send, is_probe=False)
+        if not self._cache.add(_probe(keys), 1, PROBE_SECONDS):
             return _answer_again(over, keys["shared"], 1)
-        return self._ask(keys, send, is_probe=over is not None)
+        return self._probe(keys, send)
+
+    def _probe(
+        self, keys: Mapping[Rule, str], send: Callable[[], tuple[HttpResponse, Form]]
+    ) -> HttpResponse:
+        """Go first, unless another probe has been told to wait since this caller looked."""
+        since = self._cache.get(keys["shared"])
+        wait = since["until"] - self._clock() if since else 0
+        if since and wait > 0:
+            self._cache.delete(_probe(keys))
+            return _answer_again(since, keys["shared"], _round_up(wait))
+        return self._ask(keys, send, is_probe=True)
 
     def _ask(
         self,

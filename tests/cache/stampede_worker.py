@@ -62,13 +62,15 @@ def _prepare(order: Order) -> Any:
 def open_session(session: dict[str, Any]) -> Any:
     """`request.entra` of a request with this session, whose user is already loaded."""
     from django.contrib.sessions.backends.base import SessionBase
+    from django.http import HttpRequest
 
     from django_entra_auth.session import EntraSession
 
-    loaded = SessionBase()
-    loaded.update(session)
-    request: Any = SimpleNamespace(session=loaded)
-    return EntraSession(request, SimpleNamespace(is_authenticated=True))
+    request: Any = HttpRequest()
+    request.session, request.user = SessionBase(), SimpleNamespace(is_authenticated=True, pk=None)
+    request.session.update(session)
+    request.entra = EntraSession(request, request.user)
+    return request.entra
 
 
 def ask_in_threads(order: Order) -> list[Any]:
