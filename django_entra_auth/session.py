@@ -23,7 +23,7 @@ from django_entra_auth.exceptions import (
     build_token_error,
 )
 from django_entra_auth.oauth2.errors import make_error
-from django_entra_auth.session_entry import SESSION_KEY, Entry
+from django_entra_auth.session_entry import BESIDE, SESSION_KEY, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -192,7 +192,10 @@ class EntraSession:
         successor = sign_ins.find_successor(entry["id"]) if entry else None
         if successor is None:
             return False
-        self._request.session[SESSION_KEY] = {**(entry or {}), **successor}
+        session, beside = self._request.session, successor.pop(BESIDE, {})
+        session[SESSION_KEY] = {**(entry or {}), **successor}
+        for key, kept in beside.items():
+            session[key] = {**session.get(key, {}), **kept}
         return True
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 SESSION_KEY = "_entra"
+BESIDE = "beside"  # in a successor's entry: what a prompt has left in the session beside it
 SESSION_MAX_BYTES = 1500
 TEXT_MAX_CHARS = 512
 ROLES_MAX_BYTES = 1024

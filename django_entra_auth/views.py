@@ -45,7 +45,6 @@ from django_entra_auth.interaction.establish import AccountMismatch
 from django_entra_auth.interaction.failures import report_failure
 from django_entra_auth.interaction.login_url import PARAMETER, build_login_url, read_challenge
 from django_entra_auth.interaction.next_url import read_next
-from django_entra_auth.interaction.resume import grant
 from django_entra_auth.interaction.state import open_flow
 
 NOT_SENT = _lazy("What you sent was not kept: it will have to be sent again.")
@@ -222,7 +221,6 @@ def _go_on(request: HttpRequest, outcome: sign_in.Completed) -> HttpResponse:
         return pages.render_page(request, "challenge_done", {"next_url": outcome.next_url})
     if not outcome.resume_id:
         return pages.go_on(request, outcome.next_url)
-    grant(request.session, outcome.resume_id)
     return pages.go_on(request, reverse("django_entra_auth:resume", args=[outcome.resume_id]))
 
 

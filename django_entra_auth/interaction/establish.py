@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 from django.contrib.auth import login
 from django.contrib.auth.signals import user_login_failed
-from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 
 from django_entra_auth import sign_ins
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth.interaction.loop_guard import MARKS_KEY
 from django_entra_auth.interaction.requirement import Requirement
+from django_entra_auth.interaction.resume import FORMS_KEY
 from django_entra_auth.oauth2.accounts import read_home_account_id
 from django_entra_auth.provisioning import (
     SignInRefused,
@@ -25,7 +27,13 @@ from django_entra_auth.provisioning import (
     is_guest,
 )
 from django_entra_auth.session import EntraSession
-from django_entra_auth.session_entry import SESSION_KEY, build_entry, read_contexts
+from django_entra_auth.session_entry import (
+    BESIDE,
+    SESSION_KEY,
+    Entry,
+    build_entry,
+    read_contexts,
+)
 from django_entra_auth.sign_ins import normalise_guid
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -140,10 +148,12 @@ def establish(
     backend: SignInBackend,
     *,
     keep_tokens: Callable[[str], None],
+    note_end: Callable[[SessionBase], None],
 ) -> Any:
     """User, tokens, session and sign-in row together, or nothing at all. Returns the user.
 
-    `keep_tokens` gets the new sign-in id; it may raise TemporarilyUnavailable.
+    `keep_tokens` gets the new sign-in id; it may raise TemporarilyUnavailable. `note_end` writes
+    what else the end of the flow means into the session, under MARKS_KEY and FORMS_KEY.
     """
     was_signed_in = EntraSession(request).is_signed_in
     sign_in_id, replaced = sign_ins.new_sign_in_id(), EntraSession(request).sign_in_id
@@ -153,7 +163,7 @@ def establish(
             user = _authenticate(request, sign_in, backend)
             over = sign_in_id
             keep_tokens(sign_in_id)
-            _write_session(request, user, sign_in, sign_in_id)
+            _write_session(request, user, sign_in, sign_in_id, note_end)
         over = replaced
     except UpdateError as exc:  # signed out elsewhere in the meantime
         request.session.flush()
@@ -184,7 +194,11 @@ def _authenticate(request: HttpRequest, sign_in: ValidatedSignIn, backend: SignI
 
 
 def _write_session(
-    request: HttpRequest, user: Any, sign_in: ValidatedSignIn, sign_in_id: str
+    request: HttpRequest,
+    user: Any,
+    sign_in: ValidatedSignIn,
+    sign_in_id: str,
+    note_end: Callable[[SessionBase], None],
 ) -> None:
     """Rotate the session for a first sign-in; a second prompt keeps session key and CSRF secret."""
     current = EntraSession(request)
@@ -200,6 +214,7 @@ def _write_session(
         backend=backend_path,
         contexts=contexts,
     )
+    note_end(request.session)
     request.session.save()
     identity = find_identity(sign_in.claims)
     assert identity is not None  # noqa: S101  the backend has just linked it
@@ -209,5 +224,11 @@ def _write_session(
         claims=sign_in.claims,
         session=request.session,
         replaces=replaces,
-        entry=request.session[SESSION_KEY],
+        entry=_describe_end(request.session),
     )
+
+
+def _describe_end(session: SessionBase) -> Entry:
+    """For requests under way that write the older session back: all that they overwrite."""
+    beside = {key: session[key] for key in (MARKS_KEY, FORMS_KEY) if key in session}
+    return {**session[SESSION_KEY], BESIDE: beside}

@@ -191,7 +191,7 @@ FAILURES: Mapping[str, Failure] = {
     ),
     "throttled": Failure(
         503, _("Microsoft is busy"),
-        _("Microsoft asked this site to wait before the next sign-in."), _LATER,
+        _("Microsoft asked this site to wait before it asks again."), _LATER,
     ),
     "unavailable": Failure(
         503, _("Microsoft cannot be reached"),

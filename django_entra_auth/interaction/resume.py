@@ -28,6 +28,7 @@ from django_entra_auth.exceptions import EntraAuthError, TemporarilyUnavailable
 from django_entra_auth.interaction.next_url import NEXT_MAX_BYTES, check_next
 from django_entra_auth.interaction.sensitive_fields import find_sensitive_fields
 from django_entra_auth.sealing import KeyRing, encode_text
+from django_entra_auth.session import EntraSession
 
 FORMS_KEY = "_entra_forms"
 MAX_FORMS = 8
@@ -114,7 +115,7 @@ def keep_form(
 
 
 def grant(session: SessionBase, resume_id: str) -> None:
-    """Let this session open a form; called when the flow that kept it has ended well."""
+    """Let this session open a form; called as the flow that kept it ends well."""
     _note(session, resume_id, granted=True)
 
 
@@ -130,7 +131,7 @@ def load_form(
     """The form, which stays where it is. Raises ResumeRefused, TemporarilyUnavailable."""
     entries = Entries(settings)
     entry = entries.load(_form_key(resume_id))
-    is_granted = bool(_read_notes(request.session).get(resume_id))
+    is_granted = _is_granted(request, resume_id)
     is_used = bool(entries.read_count(_claim_key(resume_id)))
     if entry is None or clock() - entry["kept_at"] > settings.sign_in_max_seconds:
         raise ResumeRefused("used" if is_granted and is_used else "expired")
@@ -276,6 +277,13 @@ def _claim_key(resume_id: str) -> str:
 
 def _read_notes(session: SessionBase) -> dict[str, bool]:
     return dict(session.get(FORMS_KEY, {}))
+
+
+def _is_granted(request: HttpRequest, resume_id: str) -> bool:
+    """A request that was under way at the flow's end may have written the older session back."""
+    if _read_notes(request.session).get(resume_id):
+        return True
+    return EntraSession(request).heal() and bool(_read_notes(request.session).get(resume_id))
 
 
 def _note(session: SessionBase, resume_id: str, *, granted: bool) -> None:

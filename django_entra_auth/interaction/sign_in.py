@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 from django_entra_auth import sign_ins, signals
@@ -34,6 +35,7 @@ from django_entra_auth.interaction.limits import (
 from django_entra_auth.interaction.loop_guard import mark_prompted
 from django_entra_auth.interaction.next_url import check_next, default_next
 from django_entra_auth.interaction.prompt import find_redeemed_scopes, load_details
+from django_entra_auth.interaction.resume import grant
 from django_entra_auth.interaction.state import (
     Flow,
     SealedFlow,
@@ -122,9 +124,8 @@ def _complete(
     require_expected(request, sign_in, flow.expected)
     require_satisfied(result, flow.requirement)
     keep_tokens = partial(_keep_tokens, request, result, flow)
-    user = establish(request, sign_in, backend, keep_tokens=keep_tokens)
-    if flow.reason:
-        mark_prompted(request.session, flow.reason)
+    note_end = partial(_note_end, flow)
+    user = establish(request, sign_in, backend, keep_tokens=keep_tokens, note_end=note_end)
     signals.signed_in.send_robust(
         type(backend),
         request=request,
@@ -139,6 +140,14 @@ def _complete(
         resume_id=flow.resume_id,
         is_popup=flow.is_popup,
     )
+
+
+def _note_end(flow: Flow, session: SessionBase) -> None:
+    """In the same write as the sign-in: what comes later, a request under way may overwrite."""
+    if flow.reason:
+        mark_prompted(session, flow.reason)
+    if flow.resume_id:
+        grant(session, flow.resume_id)
 
 
 def _claim(flow: Flow, settings: EntraSettings, entries: Entries) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import requests
@@ -19,6 +20,7 @@ from django_entra_auth.exceptions import InteractionRequired
 from tests.site.challenges import MAIL, USER, graph
 
 SLOW_SECONDS = 0.3
+HOLD_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Visit:
 visits: list[Visit] = []
 received: list[dict[str, list[str]]] = []
 lost_cookies: set[str] = set()
+is_held, release = Event(), Event()
 
 
 def note_visits(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
@@ -224,6 +227,15 @@ def poll(request: HttpRequest) -> JsonResponse:
         request.session["polled"] = time.time()
         time.sleep(SLOW_SECONDS)
     return JsonResponse({"who": who})
+
+
+@entra_login_required
+def hold(request: HttpRequest) -> JsonResponse:
+    """Writes the session as it was at the start when the test says so."""
+    request.session["held"] = True
+    is_held.set()
+    release.wait(HOLD_SECONDS)
+    return JsonResponse({})
 
 
 @entra_login_required

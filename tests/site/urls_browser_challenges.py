@@ -22,6 +22,7 @@ NAMES = (
     "framed",
     "prefetch_page",
     "poll",
+    "hold",
     "poll_page",
     "empty",
 )
