@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from django_entra_auth import cache_checks
 from django_entra_auth.backends import EntraBackend
 from django_entra_auth.cache_checks import build_message
 from django_entra_auth.conf import EntraSettings, find_problems, get_settings
+from django_entra_auth.doctor import credentials
 
 Messages = list[CheckMessage]
 
@@ -41,6 +43,21 @@ def check_emulator(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Me
         return []
     text = "ENTRA_AUTH['LOCAL_EMULATOR'] is on: anybody can sign in as anybody."
     return [build_message(Error, "E006", text, "Remove it in production.")]
+
+
+@register(Tags.security, deploy=True)
+def check_credential(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
+    """The client's credential can be read, and its certificate is good for a while."""
+    entra = _settings_or_none()
+    if entra is None:
+        return []
+    try:
+        described = credentials.describe(entra.client_credential)
+    except ValueError as exc:
+        hint = "Correct ENTRA_AUTH['CLIENT_CREDENTIAL']; nobody can sign in before."
+        return [build_message(Error, "E016", f"{exc}.", hint)]
+    ending = credentials.find_ending(described, time.time())
+    return [build_message(Warning, "W007", text, credentials.NEW_ONE) for _, text in ending]
 
 
 @register(Tags.security)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from django_entra_auth.cache.http_cache import DjangoHTTPCache
 from django_entra_auth.conf import EntraSettings, get_settings
@@ -50,10 +52,23 @@ def _build_or_refuse(settings: EntraSettings) -> ConfidentialClientApplication:
         raise ImproperlyConfigured(f"ENTRA_AUTH cannot be used: {exc}") from exc
 
 
+def _load_credential(credential: Any) -> Any:
+    """The credential with the callables that dotted paths name."""
+    if isinstance(credential, list | tuple):
+        return [_load_credential(one) for one in credential]
+    path = credential.get("client_assertion") if isinstance(credential, Mapping) else None
+    if not isinstance(path, str):
+        return credential
+    try:
+        return {**credential, "client_assertion": import_string(path)}
+    except ImportError as exc:
+        raise ValueError("client_assertion is neither a callable nor a path to one") from exc
+
+
 def _build_application(settings: EntraSettings) -> ConfidentialClientApplication:
     return ConfidentialClientApplication(
         settings.client_id,
-        client_credential=settings.client_credential,
+        client_credential=_load_credential(settings.client_credential),
         authority=settings.authority,
         token_cache=NullTokenCache(),
         http_cache=DjangoHTTPCache(),

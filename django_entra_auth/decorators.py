@@ -73,7 +73,9 @@ def guard(
 ) -> Callable[..., Any]:
     """`view_func` for sign-ins that meet the requirement; others get what `refuse` answers."""
     make = _guard_async if _is_async(view_func) else _guard_sync
-    return make(view_func, requirement, resume, refuse)
+    wrapper = make(view_func, requirement, resume, refuse)
+    wrapper.entra_requirement = requirement  # type: ignore[attr-defined]  # for the doctor
+    return wrapper
 
 
 def _is_async(view_func: Callable[..., Any]) -> bool:

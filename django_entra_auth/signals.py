@@ -3,7 +3,8 @@
 * `signed_in`: `request`, `user`, `claims` (validated ID-token claims), `account` ("tid", "oid").
 * `signed_out`: `request` (None when ended from elsewhere), `user` (may be None), `sign_in_hash`.
 * `sign_in_failed`: `request`, `reason` (closed list), `result` (error dict, no secrets), `is_stop`
-  (whether it was answered in a view's place rather than at the end of a sign-in).
+  (whether it was answered in a view's place rather than at the end of a sign-in), `scopes` and
+  `claims` (JSON text or None) of what was wanted.
 * `claims_challenged`: `request`, `claims` (JSON text or None), `scopes`, `result` (error dict).
 * `token_error`: `request` (may be None), `result` (error dict), `scopes`, `account`.
 """

@@ -27,6 +27,7 @@ from django_entra_auth import cache_checks, checks
 from django_entra_auth.backends import EntraBackend
 from django_entra_auth.conf import get_settings
 from django_entra_auth.middleware import EntraAuthMiddleware
+from tests.diagnosis import certificate
 
 TENANT = "11111111-2222-4333-8444-555555555555"
 RAW: dict[str, Any] = {
@@ -176,6 +177,9 @@ TRIGGERS: list[tuple[list[str], dict[str, Any]]] = [
     (["E014", "W002"], cache("filebased.FileBasedCache", LOCATION="/tmp/unused")),
     (["E014", "W002"], {"CACHES": {"default": {"BACKEND": f"{__name__}.OwnLocMemCache"}}}),
     (["E015"], {"ROOT_URLCONF": NoUrls}),
+    (["E016"], entra(CLIENT_CREDENTIAL={"private_key_pfx_path": "/nowhere.pfx"})),
+    (["E016"], entra(CLIENT_CREDENTIAL={"client_secret": "x"})),
+    (["E016"], entra(CLIENT_CREDENTIAL=["x", {"private_key": "x", "public_certificate": "x"}])),
     (["W001"], {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, OURS, GZIP]}),
     (["W003"], {"ROOT_URLCONF": UrlsByLanguage}),
     (["W003"], {"ROOT_URLCONF": UrlsDeepByLanguage}),
@@ -190,6 +194,9 @@ TRIGGERS: list[tuple[list[str], dict[str, Any]]] = [
     (["W006"], redis(location="redis://a:1/0,redis://b:1/0", **IN_TIME)),
     (["W006"], redis(location=["redis://a:1/0", "redis://b:1/0"], **IN_TIME)),
     (["W006"], redis(DJANGOS_REDIS, ["redis://a:1", "redis://b:1"], **LOWER_IN_TIME)),
+    (["W007"], entra(CLIENT_CREDENTIAL=certificate(days=29.9))),
+    (["W007"], entra(CLIENT_CREDENTIAL=["x", certificate(days=-3)])),
+    (["W007", "W007"], entra(CLIENT_CREDENTIAL=[certificate(days=1), certificate(days=2)])),
 ]
 
 
@@ -203,6 +210,8 @@ def test_what_is_wrong_is_said(expected: list[str], changes: dict[str, Any]) -> 
 
 
 QUIET: list[dict[str, Any]] = [
+    entra(CLIENT_CREDENTIAL=certificate(days=30.1)),
+    entra(CLIENT_CREDENTIAL=["x", {"client_assertion": lambda: "x"}]),
     entra(TENANT_ID="organizations", ALLOWED_TENANTS=[TENANT]),
     {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, OURS]},
     {"AUTHENTICATION_BACKENDS": ["django_entra_auth.backends.EntraBackend"]},
@@ -241,6 +250,15 @@ def test_a_cache_of_one_process_is_a_warning_until_production() -> None:
     locmem = cache("locmem.LocMemCache")
     (message,) = ours(deploy=False, **locmem)
     assert (message.id, message.level) == ("django_entra_auth.W002", Warning("").level)
+
+
+def test_a_certificate_says_when_it_ends_and_what_to_do_and_nothing_of_its_key() -> None:
+    pair = certificate(days=9.5)
+    (message,) = ours(**entra(CLIENT_CREDENTIAL=["x", pair]))
+    assert "certificate 2 ends in 9 days" in message.msg
+    assert "new one" in str(message.hint)
+    assert ids(deploy=False, **entra(CLIENT_CREDENTIAL=["x", pair])) == []
+    assert pair["private_key"].splitlines()[1] not in repr(message)
 
 
 def test_a_redis_that_may_hang_is_a_matter_of_production() -> None:
@@ -284,8 +302,9 @@ def test_every_id_is_triggered_here_and_stands_for_one_text_in_the_code() -> Non
     code = "".join((folder / name).read_text() for name in names)
     written = set(re.findall(r'"([EW]\d{3})"', code))
     assert written == {check for expected, _ in TRIGGERS for check in expected}
-    numbers = sorted(check for check in written if check.startswith("E"))
-    assert numbers == [f"E{number:03}" for number in range(1, len(numbers) + 1)]
+    for letter in "EW":
+        numbers = sorted(check for check in written if check.startswith(letter))
+        assert numbers == [f"{letter}{number:03}" for number in range(1, len(numbers) + 1)]
 
 
 def test_every_check_function_is_registered() -> None:
@@ -296,7 +315,8 @@ def test_every_check_function_is_registered() -> None:
         if name.startswith("check_") and callable(function)
     }
     assert written <= registered
-    assert {checks.check_emulator, checks.check_cache_deploy} <= set(registry.deployment_checks)
+    deployment = {checks.check_emulator, checks.check_cache_deploy, checks.check_credential}
+    assert deployment <= set(registry.deployment_checks)
 
 
 def test_the_settings_of_the_tests_themselves_are_sound() -> None:

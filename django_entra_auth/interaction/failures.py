@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_entra_auth import signals
 from django_entra_auth.exceptions import LOOP_DETECTED, SignInFailed
+from django_entra_auth.interaction.requirement import NOTHING
 from django_entra_auth.oauth2 import classify
 from django_entra_auth.sign_ins import normalise_guid
 
@@ -236,12 +237,15 @@ def report_failure(request: HttpRequest, failure: SignInFailed, *, is_stop: bool
         word if _WORD.fullmatch(word) else "other",
         extra={"correlation_id": normalise_guid(failure.result.get("correlation_id"))},
     )
+    wanted = failure.flow.requirement if failure.flow else NOTHING
     signals.sign_in_failed.send_robust(
         SignInFailed,
         request=request,
         reason=failure.reason,
         result=failure.result,
         is_stop=is_stop,
+        scopes=wanted.scopes,
+        claims=wanted.build_claims(),
     )
 
 
