@@ -128,6 +128,7 @@ class TokenErrorRecord(models.Model):
             models.Index(fields=["resource", "last_seen"], name="entra_error_resource"),
             models.Index(fields=["user", "last_seen"], name="entra_error_user"),
             models.Index(fields=["correlation_id"], name="entra_error_correlation"),
+            models.Index(fields=["oid"], name="entra_error_object"),
             models.Index(fields=["throttle_until"], name="entra_error_throttle"),
         ]
         permissions = [

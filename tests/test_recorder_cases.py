@@ -171,7 +171,7 @@ CASES = [
     Case("down", with_token_endpoint(Fault(503), get("/mail/", times=2)), (DOWN,)),
     Case("secret-wrong", refused(7000215, get("/mail/"), error="invalid_client"), (REJECTED,)),
     Case("endless", endless(prompted("/me/")),
-         (API, ("stop", "interaction", "repeated", "insufficient_claims", "", None, "", 1)),
+         (API, ("stop", "interaction", "repeated", "insufficient_claims", "", None, "graph", 1)),
          "nbf"),
     Case("step-up-ignored", ignoring(prompted("/step-up/")),
          (ASKED, ("sign_in", "", "not_satisfied", "", "", None, "", 1)), "acrs"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from django_entra_auth.models import ErrorKind as Kind
 from django_entra_auth.oauth2 import classify
@@ -48,7 +50,7 @@ class Event:
     trace_id: str = ""
     throttle_key: str = ""
     throttle_until: datetime | None = None
-    when: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    when: datetime = field(default_factory=timezone.now)
 
     @property
     def fingerprint(self) -> str:
@@ -78,7 +80,7 @@ def read_event(kind: object, result: Mapping[str, Any], *, scopes: Any = ()) -> 
     """What may be kept of an error dict; `scopes` are those that were asked for."""
     number = classify(result).number if "error" in result else None
     held = result.get("retry_after")
-    now = datetime.now(timezone.utc)
+    now = timezone.now()
     return Event(
         kind=str(kind),
         category=_categorize(result),

@@ -6,12 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import Error, IntegrityError, router, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
+from django.utils import timezone
 
 from django_entra_auth.models import TokenErrorRecord
 from django_entra_auth.recorder.events import Event
@@ -45,9 +46,9 @@ def write_events(events: list[Event], *, monotonic: Callable[[], float] = time.m
             _Pause.until = monotonic() + PAUSE_SECONDS
 
 
-def prune(days: float, *, clock: Callable[[], float] = time.time) -> int:
+def prune(days: float) -> int:
     """Delete what was last seen more than `days` ago; how many rows those were."""
-    before = datetime.fromtimestamp(clock(), tz=timezone.utc) - timedelta(days=days)
+    before = timezone.now() - timedelta(days=days)
     deleted, _ = TokenErrorRecord.objects.filter(last_seen__lt=before).delete()
     return int(deleted)
 
