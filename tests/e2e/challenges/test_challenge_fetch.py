@@ -15,7 +15,7 @@ from tests.e2e.challenges.moves import (
     pass_by_mfa,
     pass_by_password,
 )
-from tests.e2e.support import choose, expect_heading, pass_mfa, press, sign_out
+from tests.e2e.support import choose, expect_heading, pass_mfa, press, sign_out, wait_until_loaded
 from tests.site.browser_challenges import received
 
 HERE = "/script-page/?x=1&y=%C3%BC"
@@ -49,6 +49,7 @@ def alice(alice: Person) -> Person:
 
 
 def call(person: Person, *names: str, **init: Any) -> None:
+    wait_until_loaded(person.page)  # the script is deferred
     person.page.evaluate(CALL, [names, init])
 
 

@@ -20,7 +20,7 @@ from tests.e2e.challenges.moves import (
     pass_by_password,
 )
 from tests.e2e.challenges.proxy import TlsProxy
-from tests.e2e.support import expect_heading, pass_mfa, press
+from tests.e2e.support import expect_heading, pass_mfa, press, wait_until_loaded
 from tests.site.browser_challenges import received
 
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
@@ -153,6 +153,7 @@ CALL = """() => {
 def test_a_call_by_script(stepping_up: Person) -> None:
     page = stepping_up.page
     stepping_up.go("/script-page/?x=1")
+    wait_until_loaded(page)
     page.evaluate(CALL)
     with page.expect_popup() as opened:
         press(page, "Continue")
