@@ -44,6 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # running no asynchronous test can start another.
     items.sort(key=lambda item: _is_browser_test(item.nodeid))
     items.sort(key=lambda item: _module_of(item.nodeid) not in CROWDED)
+    for item in items:
+        # A browser, or many processes at once, on a busy machine: tried again once, and the
+        # closing line says how often.
+        if _is_browser_test(item.nodeid) or _module_of(item.nodeid) in CROWDED:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.hookimpl(optionalhook=True)
