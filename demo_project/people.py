@@ -13,6 +13,7 @@ EXPECTATIONS = {
     "erin": "Has the app role Admin: may open the reports and Django's admin",
     "frank": "Is in 250 groups, more than fit into a token",
     "grace": "Is refused: belongs to another organisation and is no guest here",
+    "heidi": "Is an administrator: may give consent for everybody",
 }
 
 
