@@ -6,10 +6,10 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 TEMPLATES = $$(find templates django_entra_auth -name '*.html' -path '*templates*')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test check bench docs screenshots matrix messages format clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(VENV)/.stamp-demo ## run the demo site and a local Entra
 	@$(RUN) -m demo_project
@@ -28,6 +28,20 @@ check: $(VENV)/.stamp-lint ## lint, types, import rules, spelling, templates, Dj
 	$(RUN) manage.py check
 	$(RUN) manage.py makemigrations --check --dry-run
 
+docs: $(VENV)/.stamp-docs ## build the documentation into docs/_build/html, warnings are errors
+	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+screenshots: $(VENV)/.stamp-test ## take the pictures of the documentation from the demo, with Chromium
+	$(RUN) docs/screenshots.py
+
+matrix: $(VENV)/.stamp-matrix ## the tests on every Python and Django found here; ARGS goes to nox
+	$(RUN) -m nox $(ARGS)
+
+messages: $(VENV)/.stamp-demo ## bring the translation catalogues up to date (needs gettext)
+	cd django_entra_auth && ../$(RUN) -m django makemessages --all --no-obsolete --ignore 'emulator/*'
+	cd django_entra_auth && ../$(RUN) -m django compilemessages
+
 bench: $(VENV)/.stamp-bench ## measure, and write docs/performance.md; ARGS=--quick tries it
 	$(RUN) -m benchmarks $(ARGS)
 
@@ -37,7 +51,7 @@ format: $(VENV)/.stamp-lint ## put code and templates into shape
 	$(VENV)/bin/djade --target-version 5.2 $(TEMPLATES)
 
 clean: ## remove everything these targets have made
-	rm -rf $(VENV) build dist demo.sqlite3 .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache tests/artefacts
+	rm -rf $(VENV) .nox build dist docs/_build demo.sqlite3 .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache tests/artefacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A group is installed again only when pyproject.toml or the environment has changed.

@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 
 from django_entra_auth.emulator import Emulator
-from django_entra_auth.emulator.directory import default_people
+from django_entra_auth.emulator.defaults import default_people
 
 LOOPBACK = "127.0.0.1"
 # Claims that a real tenant's administrator switches on for the app; sign-out and the profile page

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from django_entra_auth.emulator.directory import default_people
+from django_entra_auth.emulator.defaults import default_people
 
 EXPECTATIONS = {
     "alice": "Signs in with a password; has no special rights",
@@ -26,6 +26,7 @@ class DemoPerson(NamedTuple):
 
 
 def list_people() -> Iterator[DemoPerson]:
-    """Everybody the local Entra starts with."""
-    for key, person in default_people().items():
-        yield DemoPerson(person.name, person.username, EXPECTATIONS.get(key, person.about))
+    """Everybody who belongs to the demo's organisation, or shows that one has to."""
+    people = default_people()
+    for key, expectation in EXPECTATIONS.items():
+        yield DemoPerson(people[key].name, people[key].username, expectation)

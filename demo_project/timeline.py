@@ -177,7 +177,7 @@ def _note_answer(request: HttpRequest, response: HttpResponse) -> None:
     elif response.status_code == 503:
         wait = _seconds(response.get("Retry-After"))
         runs.add_step(request, "site", "The site answered 503: nobody is signed out.", wait=wait)
-        runs.end(request, "Entra asked to wait. Its page tries again by itself.", is_over=False)
+        runs.end(request, "Entra asked to wait. Its page says when to try again.", is_over=False)
 
 
 def _note_prompt(request: HttpRequest, prompt: Prompt) -> None:

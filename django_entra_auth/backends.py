@@ -36,8 +36,9 @@ class EntraBackend(ModelBackend):
             raise SignInRefused("claims_refused")
         try:
             user = self._provision(request, sign_in)
-        except IntegrityError:  # the same person's first sign-in in another tab was faster
-            user = self._provision(request, sign_in)
+        except IntegrityError:
+            # Another tab of this person was faster, or somebody of the same name.
+            user = self._provision(request, sign_in, is_second=True)
         user.backend = self.path
         return user
 
@@ -77,9 +78,11 @@ class EntraBackend(ModelBackend):
         return f"{type(self).__module__}.{type(self).__qualname__}"
 
     @transaction.atomic
-    def _provision(self, request: HttpRequest | None, sign_in: ValidatedSignIn) -> Any:
+    def _provision(
+        self, request: HttpRequest | None, sign_in: ValidatedSignIn, *, is_second: bool = False
+    ) -> Any:
         claims, entra = sign_in.claims, get_settings()
-        identity = provisioning.find_identity(claims)
+        identity = provisioning.find_identity(claims, latest=is_second)
         user = identity.user if identity else self.link_user(claims)
         self._require_same_person(request, user)
         is_known = user is not None

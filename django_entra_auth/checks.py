@@ -18,10 +18,12 @@ from django_entra_auth.backends import EntraBackend
 from django_entra_auth.cache_checks import build_message
 from django_entra_auth.conf import EntraSettings, find_problems, get_settings
 from django_entra_auth.doctor import credentials
+from django_entra_auth.oauth2.scopes import GRAPH, find_resource
 
 Messages = list[CheckMessage]
 
 MIDDLEWARE = "django_entra_auth.middleware.EntraAuthMiddleware"
+OIDC_SCOPES = frozenset({"email", "address", "phone"})
 NEEDED_BEFORE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -52,12 +54,16 @@ def check_credential(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     if entra is None:
         return []
     try:
-        described = credentials.describe(entra.client_credential)
+        # What a function would ask may be out of reach where checks run.
+        described = credentials.describe(entra.client_credential, calls_functions=False)
+        faults = [item.fault for item in described if item.fault]
     except ValueError as exc:
-        hint = "Correct ENTRA_AUTH['CLIENT_CREDENTIAL']; nobody can sign in before."
-        return [build_message(Error, "E016", f"{exc}.", hint)]
+        described, faults = [], [str(exc)]
+    hint = "Correct ENTRA_AUTH['CLIENT_CREDENTIAL']; nobody can sign in with this one."
+    errors = [build_message(Error, "E016", f"{fault}.", hint) for fault in faults]
     ending = credentials.find_ending(described, time.time())
-    return [build_message(Warning, "W007", text, credentials.NEW_ONE) for _, text in ending]
+    ends = [build_message(Warning, "W007", text, credentials.NEW_ONE) for _, text in ending]
+    return [*errors, *ends]
 
 
 @register(Tags.security)
@@ -171,6 +177,33 @@ def _has_our_urls(resolver: URLResolver) -> bool:
         and (item.app_name == "django_entra_auth" or _has_our_urls(item))
         for item in resolver.url_patterns
     )
+
+
+@register(Tags.security)
+def check_groups(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
+    """Whoever is in too many groups for an ID token can be asked about at Microsoft Graph."""
+    entra = _settings_or_none()
+    if entra is None or entra.groups_claim != "groups" or not _gives_rights(entra):
+        return []
+    if any(_is_of_graph(scope) for scope in entra.scopes):
+        return []
+    text = (
+        "GROUPS_CLAIM is 'groups', and SCOPES has no scope of Microsoft Graph: people in more"
+        " than 200 groups get no rights unless somebody has consented to one."
+    )
+    hint = (
+        "Add 'User.Read' to SCOPES; or let an administrator consent to it for everybody, and"
+        " silence this check. App roles (GROUPS_CLAIM 'roles') need no Graph."
+    )
+    return [build_message(Warning, "W008", text, hint)]
+
+
+def _gives_rights(entra: EntraSettings) -> bool:
+    return bool(entra.staff_roles or entra.superuser_roles or entra.group_mapping)
+
+
+def _is_of_graph(scope: str) -> bool:
+    return scope.lower() not in OIDC_SCOPES and find_resource([scope]) == GRAPH
 
 
 def _settings_or_none() -> EntraSettings | None:

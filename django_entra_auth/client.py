@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.module_loading import import_string
 
+from django_entra_auth import signals
 from django_entra_auth.cache.http_cache import DjangoHTTPCache
 from django_entra_auth.conf import EntraSettings, get_settings
+from django_entra_auth.conf.credentials import resolve_credential
 from django_entra_auth.oauth2 import (
     ConfidentialClientApplication,
     NullTokenCache,
     ThrottleLimits,
+    classify,
 )
+
+logger = logging.getLogger(__name__)
+
+TELL_AGAIN_SECONDS = 3600
 
 
 class _Built(NamedTuple):
@@ -52,26 +60,51 @@ def _build_or_refuse(settings: EntraSettings) -> ConfidentialClientApplication:
         raise ImproperlyConfigured(f"ENTRA_AUTH cannot be used: {exc}") from exc
 
 
-def _load_credential(credential: Any) -> Any:
-    """The credential with the callables that dotted paths name."""
-    if isinstance(credential, list | tuple):
-        return [_load_credential(one) for one in credential]
-    path = credential.get("client_assertion") if isinstance(credential, Mapping) else None
-    if not isinstance(path, str):
-        return credential
-    try:
-        return {**credential, "client_assertion": import_string(path)}
-    except ImportError as exc:
-        raise ValueError("client_assertion is neither a callable nor a path to one") from exc
+class RejectionTeller:
+    """Tells operators of a rejected credential beside which another one works.
+
+    By `token_error` and the log; once in TELL_AGAIN_SECONDS for each place in the list and AADSTS
+    number, because nothing is the matter with the request that has met it.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._told: dict[tuple[int, object], float] = {}
+
+    def __call__(self, place: int, result: Mapping[str, Any]) -> None:
+        """Tell of the credential at `place`, counted from 1, and the error dict it has met."""
+        number = classify(result).number
+        now = self._monotonic()
+        last = self._told.get((place, number))
+        if last is not None and now - last < TELL_AGAIN_SECONDS:
+            return
+        self._told[place, number] = now
+        logger.warning(
+            "Credential %d of CLIENT_CREDENTIAL is rejected (%s); another one of the list works",
+            place,
+            f"AADSTS{number}" if number else result.get("error"),
+            extra={
+                "correlation_id": result.get("correlation_id"),
+                "error_codes": result.get("error_codes"),
+            },
+        )
+        signals.token_error.send_robust(
+            RejectionTeller,
+            request=None,
+            result={**result, "rejected_credential": place},
+            scopes=(),
+            account=None,
+        )
 
 
 def _build_application(settings: EntraSettings) -> ConfidentialClientApplication:
     return ConfidentialClientApplication(
         settings.client_id,
-        client_credential=_load_credential(settings.client_credential),
+        client_credential=resolve_credential(settings.client_credential),
         authority=settings.authority,
         token_cache=NullTokenCache(),
         http_cache=DjangoHTTPCache(),
+        on_credential_rejected=RejectionTeller(),
         client_capabilities=list(settings.client_capabilities),
         allow_loopback=settings.local_emulator,
         timeout=settings.http_timeout,

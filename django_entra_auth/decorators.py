@@ -16,6 +16,8 @@ from django_entra_auth.interaction.challenge import NO_RESUME_FLAG, challenge_re
 from django_entra_auth.interaction.requirement import NOTHING, Requirement, make_requirement
 from django_entra_auth.session import EntraSession
 
+__all__ = ["entra_login_required"]
+
 Refuse = Callable[[HttpRequest, EntraAuthError], HttpResponseBase]
 View = TypeVar("View", bound=Callable[..., Any])
 

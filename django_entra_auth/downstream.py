@@ -18,7 +18,7 @@ from requests.utils import rewind_body
 
 from django_entra_auth.exceptions import InteractionRequired, TokenError
 from django_entra_auth.oauth2 import find_claims_challenge
-from django_entra_auth.oauth2.authority import CLOUDS, is_loopback, parse_origin
+from django_entra_auth.oauth2.authority import find_graph_origins, is_loopback, parse_origin
 from django_entra_auth.oauth2.errors import make_error
 from django_entra_auth.oauth2.scopes import GRAPH, check_scopes, covers, find_resource
 
@@ -28,15 +28,6 @@ Headers = Mapping[Any, Any] | Iterable[tuple[Text, Text]] | Text
 CHALLENGE_STATUSES: Final = frozenset({401, 403})
 """Statuses that may carry a claims challenge: APIs that relay one answer 403."""
 
-_GLOBAL_GRAPH = frozenset({"https://graph.microsoft.com"})
-# By the host that stands for a cloud; a cloud without a known Graph is not listed.
-_GRAPHS = {
-    "login.microsoftonline.com": _GLOBAL_GRAPH,
-    "login.microsoftonline.us": frozenset(
-        {"https://graph.microsoft.us", "https://dod-graph.microsoft.us"}
-    ),
-    "login.partner.microsoftonline.cn": frozenset({"https://microsoftgraph.chinacloudapi.cn"}),
-}
 # Only this much is looked at, so that paths and queries may hold what they like.
 _BEFORE_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 # RFC 6750 section 2.1, so that a token can neither end its header nor show up in an error.
@@ -246,19 +237,6 @@ def find_challenge(status: int, headers: Headers) -> str | None:
     # One by one: what cannot be read in one field must not hide the next.
     found = (find_claims_challenge(value) for value in _read_values(headers))
     return next((claims for claims in found if claims is not None), None)
-
-
-def find_graph_origins(authority: str) -> frozenset[str]:
-    """Return the origins of Microsoft Graph in the cloud of an authority URL.
-
-    Empty for clouds whose Graph is not known. Authorities outside the listed clouds (External
-    ID, own domains, a local one) belong to the global cloud.
-    """
-    host = urlsplit(authority).hostname
-    cloud = next((cloud for cloud in CLOUDS if host in cloud), None)
-    if cloud is None:
-        return _GLOBAL_GRAPH
-    return next((origins for login, origins in _GRAPHS.items() if login in cloud), frozenset())
 
 
 def read_origin(url: str) -> str | None:

@@ -21,6 +21,17 @@ from typing import Any
 
 from django_entra_auth.oauth2 import classify
 
+__all__ = [
+    "ConfigurationRejected",
+    "EntraAuthError",
+    "InteractionRequired",
+    "SignInFailed",
+    "TemporarilyUnavailable",
+    "TokenError",
+    "TokenThrottled",
+    "build_token_error",
+]
+
 LOOP_DETECTED = 50196  # Entra's own loop detection: asking again at once makes it worse
 
 
@@ -45,9 +56,9 @@ class SignInFailed(EntraAuthError):
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.result = dict(result or {})
+        self.result: dict[str, Any] = dict(result or {})
         self.next_url = next_url
-        self.retry_after = retry_after or self.result.get("retry_after")
+        self.retry_after: int | None = retry_after or self.result.get("retry_after")
         self.flow: Any = None  # what the person was doing, when it was more than signing in
 
 
@@ -55,7 +66,7 @@ class TokenError(EntraAuthError):
     """A token could not be had; `result` is the error dict as MSAL documents it."""
 
     def __init__(self, result: Mapping[str, Any] | None = None) -> None:
-        self.result = dict(result or {})
+        self.result: dict[str, Any] = dict(result or {})
         super().__init__(str(self.result.get("error", type(self).__name__)))
 
 
@@ -66,7 +77,7 @@ class InteractionRequired(TokenError):
     the need was found: "site" (a rule of this site), "token" (the token endpoint), "api".
     """
 
-    source = "site"
+    source: str = "site"
 
     def __init__(
         self,
@@ -78,7 +89,7 @@ class InteractionRequired(TokenError):
         max_age: int | None = None,
     ) -> None:
         super().__init__(result or {"error": "interaction_required"})
-        self.scopes = tuple(scopes)
+        self.scopes: tuple[str, ...] = tuple(scopes)
         self.claims = claims
         self.auth_context = auth_context
         self.max_age = max_age
@@ -108,7 +119,7 @@ class ConfigurationRejected(EntraAuthError):
     """
 
     def __init__(self, text: str = "", *, result: Mapping[str, Any] | None = None) -> None:
-        self.result = dict(result or {})
+        self.result: dict[str, Any] = dict(result or {})
         super().__init__(text or str(self.result.get("error", "configuration")))
 
 

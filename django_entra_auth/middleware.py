@@ -29,6 +29,8 @@ from django_entra_auth.session import EntraSession, load_entra_session
 from django_entra_auth.sign_ins import follow_session_key, request_scope
 from django_entra_auth.sign_ins.rows import has_cookie_sessions
 
+__all__ = ["EntraAuthMiddleware"]
+
 # Between the two a prompt can be answered: before, Django knows no view, and after, no exception.
 VIEW_FLAG = "_entra_view"
 FINISHED_FLAG = "_entra_finished"
@@ -51,7 +53,7 @@ class EntraAuthMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         """Wrap the next middleware, or the view."""
         self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
+        self.is_async: bool = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
             # Django would run the other one in a thread, for every request.

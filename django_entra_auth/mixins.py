@@ -14,6 +14,8 @@ from django_entra_auth.exceptions import EntraAuthError, InteractionRequired
 from django_entra_auth.interaction.challenge import challenge_response
 from django_entra_auth.interaction.requirement import make_requirement
 
+__all__ = ["EntraLoginRequiredMixin"]
+
 
 class EntraLoginRequiredMixin(AccessMixin):
     """The decorator for a whole class, sync or async; put it left of `View`.

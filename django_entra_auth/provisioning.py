@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import EmailField
 
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.models import EntraIdentity
+from django_entra_auth.sign_ins.ids import normalise_guid
+
+logger = logging.getLogger(__name__)
 
 Claims = Mapping[str, Any]
 
@@ -40,12 +45,18 @@ class SignInRefused(PermissionDenied):
         self.reason = reason
 
 
-def find_identity(claims: Claims) -> EntraIdentity | None:
-    """The identity by tenant id and object id, and by nothing else."""
-    wanted = {"tid": claims["tid"].lower(), "oid": claims["oid"].lower()}
-    found: EntraIdentity | None = (
-        EntraIdentity.objects.select_related("user").filter(**wanted).first()
-    )
+def find_identity(claims: Claims, *, latest: bool = False) -> EntraIdentity | None:
+    """The identity by tenant id and object id, and by nothing else.
+
+    `latest`: also one that was committed after this transaction began, which a repeatable read
+    would not show; needs a transaction.
+    """
+    identities = EntraIdentity.objects.select_related("user")
+    if latest:
+        identities = identities.select_for_update()
+    found: EntraIdentity | None = identities.filter(
+        tid=claims["tid"].lower(), oid=claims["oid"].lower()
+    ).first()
     return found
 
 
@@ -70,9 +81,13 @@ def is_guest(claims: Claims) -> bool:
 
 
 def create_user(claims: Claims, settings: EntraSettings) -> AbstractBaseUser:
-    """A new user without a usable password, under a username nobody else has."""
+    """A new user without a usable password, under a username nobody else has.
+
+    The mapped fields are there from the start: a user model may want one of them filled.
+    """
     model = get_user_model()
     user = model(**{model.USERNAME_FIELD: build_username(claims, settings)})
+    _fill(user, claims, settings, guest=is_guest(claims))
     user.set_unusable_password()
     user.save()
     return user
@@ -86,7 +101,7 @@ def build_username(claims: Claims, settings: EntraSettings) -> str:
     model = get_user_model()
     size = getattr(model._meta.get_field(model.USERNAME_FIELD), "max_length", None) or 150
     oid = str(claims["oid"]).lower()
-    name = model.normalize_username(_clean(claims.get(settings.username_claim)) or oid)
+    name = model.normalize_username(_find_name(claims, settings) or oid)
     suffix = f"-{oid[:8]}"
     for candidate in (name[:size], name[: size - len(suffix)] + suffix):
         if not model._default_manager.filter(
@@ -96,16 +111,58 @@ def build_username(claims: Claims, settings: EntraSettings) -> str:
     return f"{oid}.{claims['tid']}"[:size]
 
 
+def _find_name(claims: Claims, settings: EntraSettings) -> str:
+    """The claimed name, "" for none; an address that nobody vouches for does not become one.
+
+    Where the username is the e-mail address, the site would take it for verified.
+    """
+    model = get_user_model()
+    name = _clean(claims.get(settings.username_claim))
+    if not isinstance(model._meta.get_field(model.USERNAME_FIELD), EmailField):
+        return name
+    if name and is_email_trusted(claims, settings, guest=is_guest(claims)):
+        return name
+    # RFC 2606 section 2: a domain that can never receive anything.
+    return f"{str(claims['oid']).lower()}@{str(claims['tid']).lower()}.invalid"
+
+
 def update_user(user: Any, claims: Claims, settings: EntraSettings, *, guest: bool) -> None:
     """Copy mapped claims; absent ones never overwrite, an unverified e-mail is never copied."""
+    if changed := _fill(user, claims, settings, guest=guest):
+        user.save(update_fields=changed)
+
+
+def _fill(user: Any, claims: Claims, settings: EntraSettings, *, guest: bool) -> list[str]:
+    """Set the mapped fields; the names of those that changed."""
     changed = []
     for field in user._meta.concrete_fields:
-        value = _mapped_value(field, claims, settings, guest=guest)
-        if value and getattr(user, field.name) != value:
-            setattr(user, field.name, value)
-            changed.append(field.name)
-    if changed:
-        user.save(update_fields=changed)
+        value = _read_value(field, _mapped_value(field, claims, settings, guest=guest))
+        if value is None or getattr(user, field.name) == value:
+            continue
+        if field.unique and _is_taken(user, field.name, value):
+            logger.warning("The field %s was left: another user has the value", field.name)
+            continue
+        setattr(user, field.name, value)
+        changed.append(field.name)
+    return changed
+
+
+def _read_value(field: Any, text: str) -> Any:
+    """The text as the field keeps it; None for no text, and for one it does not take."""
+    if not text or field.is_relation:
+        return None
+    try:
+        return field.to_python(text)
+    except ValidationError:
+        logger.warning("The field %s was left: it does not take the claim", field.name)
+        return None
+
+
+def _is_taken(user: Any, name: str, value: Any) -> bool:
+    """Whether another user has this value, in any case: the sign-in would fail for it."""
+    lookup = f"{name}__iexact" if isinstance(value, str) else name
+    others = type(user)._default_manager.exclude(pk=user.pk)
+    return bool(others.filter(**{lookup: value}).exists())
 
 
 def _mapped_value(field: Any, claims: Claims, settings: EntraSettings, *, guest: bool) -> str:
@@ -143,20 +200,45 @@ def is_email_trusted(claims: Claims, settings: EntraSettings, *, guest: bool) ->
     return not settings.is_multi_tenant and not guest
 
 
+def has_too_many_groups(claims: Claims) -> bool:
+    """Whether Entra left the groups out of the ID token because they are too many.
+
+    No groups and no such sign means that there are none, or that the claim is not configured.
+    """
+    if isinstance(claims.get("groups"), list):
+        return False
+    elsewhere = claims.get("_claim_names")
+    is_overage = isinstance(elsewhere, Mapping) and "groups" in elsewhere
+    return is_overage or claims.get("hasgroups") in (True, "true")
+
+
+def may_grant(settings: EntraSettings, tid: str) -> bool:
+    """Whether any setting gives something for a group of this tenant."""
+    if settings.groups_claim != "groups":
+        return False
+    granting = {*settings.staff_roles, *settings.superuser_roles, *settings.group_mapping}
+    if settings.may_have_several_tenants:
+        return any(value.startswith(f"{tid.lower()}:") for value in granting)
+    return bool(granting)
+
+
+@transaction.atomic
 def apply_roles(user: Any, claims: Claims, settings: EntraSettings) -> None:
     """Give and take what the settings map: staff, superuser, and the mapped groups alone."""
     granted = _granted_values(claims, settings)
     flags = {"is_staff": settings.staff_roles, "is_superuser": settings.superuser_roles}
     changed = []
     for flag, roles in flags.items():
-        wanted = not granted.isdisjoint(roles)
+        wanted = not granted.isdisjoint(_spell(role, settings) for role in roles)
         if roles and getattr(user, flag, wanted) != wanted:
             setattr(user, flag, wanted)
             changed.append(flag)
     if changed:
         user.save(update_fields=changed)
-    if settings.group_mapping:
-        _apply_groups(user, granted, settings)
+    # A user model need not have Django's groups.
+    has_groups = bool(settings.group_mapping) and hasattr(user, "groups")
+    if (has_groups and _apply_groups(user, granted, settings)) or changed:
+        _forget_permissions(user)
 
 
 def _granted_values(claims: Claims, settings: EntraSettings) -> set[str]:
@@ -164,19 +246,41 @@ def _granted_values(claims: Claims, settings: EntraSettings) -> set[str]:
     values = claims.get(settings.groups_claim)
     items = values if isinstance(values, list) else []
     names = {value for value in items if isinstance(value, str)}
+    if settings.groups_claim == "groups":
+        # An app registration can send names in place of ids, and names can be had by anybody
+        # who may make a group.
+        names = {found for name in names if (found := normalise_guid(name))}
     scoped = {f"{str(claims['tid']).lower()}:{name}" for name in names}
     return scoped if settings.may_have_several_tenants else scoped | names
 
 
-def _apply_groups(user: Any, granted: set[str], settings: EntraSettings) -> None:
-    mapping = {key: _names(value) for key, value in settings.group_mapping.items()}
-    mapped = {name for names in mapping.values() for name in names}
-    wanted = {name for key, names in mapping.items() if key in granted for name in names}
+def _spell(value: str, settings: EntraSettings) -> str:
+    """A setting's value as granted ones are spelled: role values count by case, ids do not."""
+    return value.lower() if settings.groups_claim == "groups" else value
+
+
+def _apply_groups(user: Any, granted: set[str], settings: EntraSettings) -> bool:
+    """Give and take mapped groups; whether that changed anything."""
+    pairs = [
+        (_spell(key, settings), name)
+        for key, names in settings.group_mapping.items()
+        for name in _names(names)
+    ]
+    mapped = {name for _, name in pairs}
+    wanted = {name for key, name in pairs if key in granted}
     held = set(user.groups.filter(name__in=mapped).values_list("name", flat=True))
     for name in wanted - held:
         user.groups.add(Group.objects.get_or_create(name=name)[0])
     if surplus := held - wanted:
         user.groups.remove(*Group.objects.filter(name__in=surplus))
+    return held != wanted
+
+
+def _forget_permissions(user: Any) -> None:
+    """Let Django's backends look again: somebody may have asked for permissions before."""
+    for name in ("_perm_cache", "_user_perm_cache", "_group_perm_cache"):
+        if hasattr(user, name):
+            delattr(user, name)
 
 
 def _names(value: str | Iterable[str]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -24,25 +23,18 @@ from django_entra_auth.exceptions import (
 )
 from django_entra_auth.oauth2.errors import make_error
 from django_entra_auth.session_entry import BESIDE, SESSION_KEY, Entry
+from django_entra_auth.sign_ins.account import Account
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+
+__all__ = ["Account", "EntraHttpRequest", "EntraSession", "load_entra_session"]
 
 # Tokens this request has had already: a view's own use after the decorator's costs nothing.
 MEMO_ATTRIBUTE = "_entra_tokens"
 MEMO_SECONDS = 15
 
 Result = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An Entra account. `tid` and `oid` identify it; `username` is for display alone."""
-
-    tid: str
-    oid: str
-    home_account_id: str
-    username: str
 
 
 class EntraSession:
@@ -265,7 +257,7 @@ class EntraSession:
         if "access_token" in result:
             memo = self._request.__dict__.setdefault(MEMO_ATTRIBUTE, {})
             memo[self._memo_key(scopes)] = (time.monotonic(), result)
-        else:
+        elif "error" in result:  # B2C gives no access token where no API was asked for
             signals.token_error.send_robust(
                 EntraSession,
                 request=self._request,

@@ -6,13 +6,16 @@
   (whether it was answered in a view's place rather than at the end of a sign-in), `scopes` and
   `claims` (JSON text or None) of what was wanted.
 * `claims_challenged`: `request`, `claims` (JSON text or None), `scopes`, `result` (error dict).
-* `token_error`: `request` (may be None), `result` (error dict), `scopes`, `account`.
+* `token_error`: `request` (may be None), `result` (error dict), `scopes`, `account`, and `reason`
+  ("groups_unresolved": the person was let in without what groups give) where something follows.
 """
 
 from django.dispatch import Signal
 
-signed_in = Signal()
-signed_out = Signal()
-sign_in_failed = Signal()
-claims_challenged = Signal()
-token_error = Signal()
+__all__ = ["claims_challenged", "sign_in_failed", "signed_in", "signed_out", "token_error"]
+
+signed_in: Signal = Signal()
+signed_out: Signal = Signal()
+sign_in_failed: Signal = Signal()
+claims_challenged: Signal = Signal()
+token_error: Signal = Signal()

@@ -1,12 +1,12 @@
 """Include under a prefix of your choice: ``path("auth/", include("django_entra_auth.urls"))``."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from django_entra_auth import views
 
-app_name = "django_entra_auth"
+app_name: str = "django_entra_auth"
 
-urlpatterns = [
+urlpatterns: list[URLPattern] = [
     path("login/", views.login, name="login"),
     path("callback", views.callback, name="callback"),
     path("logout/", views.logout, name="logout"),

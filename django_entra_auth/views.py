@@ -25,7 +25,15 @@ from django_entra_auth.backends import find_backend
 from django_entra_auth.cache.entries import Entries
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import SignInFailed, TemporarilyUnavailable
-from django_entra_auth.interaction import answers, pages, prompt, resume_pages, sign_in, sign_out
+from django_entra_auth.interaction import (
+    answers,
+    pages,
+    prompt,
+    resume_pages,
+    sign_in,
+    sign_out,
+    sign_out_pages,
+)
 from django_entra_auth.interaction.admin_consent import ConsentGiven
 from django_entra_auth.interaction.answer import (
     BODY_MAX_BYTES,
@@ -34,11 +42,7 @@ from django_entra_auth.interaction.answer import (
     load_answer,
     parse_answer,
 )
-from django_entra_auth.interaction.browser import (
-    has_signed_out_at_provider,
-    set_marker,
-    set_signed_out,
-)
+from django_entra_auth.interaction.browser import drop_marker, set_marker
 from django_entra_auth.interaction.caller import Caller, identify_caller
 from django_entra_auth.interaction.challenge import answer_with_prompt, start
 from django_entra_auth.interaction.establish import AccountMismatch
@@ -235,25 +239,39 @@ def resume(request: HttpRequest, resume_id: str) -> HttpResponse:
 
 
 @_page_view
-@csrf_protect
+@csrf_exempt  # `_sign_out` checks; where nobody is signed in there is nothing to protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def logout(request: HttpRequest) -> HttpResponse:
-    """POST signs out here and at Entra; GET is the signed-out page, or a button."""
+    """POST signs out here and at Entra; GET is the signed-out page, or a button.
+
+    Fields of the POST (CSRF), each optional and on when not empty: `everywhere` ends the person's
+    sign-ins on all other devices too; `provider` goes on to Entra's own sign-out also for people
+    who are not signed in here through Entra, or no longer.
+    """
     if request.method == "POST":
-        end_session_uri = sign_out.sign_out(request)
-        if not end_session_uri:
-            return pages.render_page(request, "signed_out", {"provider_signed_out": False})
-        moving = pages.continue_to(request, end_session_uri, _("Signing you out at Microsoft…"))
-        set_signed_out(moving, at_provider=True)
-        return moving
-    if request.user.is_authenticated:
-        context = {
-            "username": request.user.get_username(),
-            "logout_url": reverse("django_entra_auth:logout"),
-        }
-        return pages.render_page(request, "sign_out", context)
-    at_provider = has_signed_out_at_provider(request)
-    return pages.render_page(request, "signed_out", {"provider_signed_out": at_provider})
+        # A second click, or a session that has expired: no token could be right.
+        is_here = sign_out.is_anybody_here(request)
+        return _sign_out(request) if is_here else _sign_out_nobody(request)
+    is_here = request.user.is_authenticated
+    return sign_out_pages.ask(request) if is_here else sign_out_pages.show(request)
+
+
+@csrf_protect
+def _sign_out(request: HttpRequest) -> HttpResponse:
+    done = sign_out.sign_out(
+        request,
+        everywhere=bool(request.POST.get("everywhere")),
+        at_provider=bool(request.POST.get("provider")),
+    )
+    return sign_out_pages.answer(request, done)
+
+
+def _sign_out_nobody(request: HttpRequest) -> HttpResponse:
+    """Leaves the session alone, since nothing has shown that the person meant to send this."""
+    uri = sign_out.build_end_session_uri(request) if request.POST.get("provider") else None
+    response = sign_out_pages.answer(request, sign_out.SignedOut(uri))
+    drop_marker(response)  # whoever signs out does not wonder where the session has gone
+    return response
 
 
 @login_not_required
@@ -266,4 +284,8 @@ def front_channel_logout(request: HttpRequest) -> HttpResponse:
     sid = sign_ins.normalise_guid(request.GET.get("sid"))
     if sid:
         sign_ins.end_from_elsewhere(sid, issuer=request.GET.get("iss"))
-    return HttpResponse()
+    # A policy of its own, or the site's `frame-ancestors` would make the frame an error.
+    return HttpResponse(headers={"Content-Security-Policy": FRAMED_POLICY})
+
+
+FRAMED_POLICY = "default-src 'none'; frame-ancestors *"

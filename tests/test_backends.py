@@ -368,9 +368,9 @@ def test_two_tabs_of_one_new_person_make_one_user(monkeypatch: pytest.MonkeyPatc
         finally:
             connection._close()  # type: ignore[attr-defined]  # Django keeps connections to databases in memory open
 
-    def find_too_early(claims: Claims) -> Any:
+    def find_too_early(claims: Claims, **more: Any) -> Any:
         if threading.current_thread() is not threading.main_thread() or rivals:
-            return real_find(claims)
+            return real_find(claims, **more)
         thread = threading.Thread(target=rival)
         thread.start()
         thread.join(timeout=20)

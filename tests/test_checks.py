@@ -196,6 +196,9 @@ TRIGGERS: list[tuple[list[str], dict[str, Any]]] = [
     (["W006"], redis(DJANGOS_REDIS, ["redis://a:1", "redis://b:1"], **LOWER_IN_TIME)),
     (["W007"], entra(CLIENT_CREDENTIAL=certificate(days=29.9))),
     (["W007"], entra(CLIENT_CREDENTIAL=["x", certificate(days=-3)])),
+    (["W008"], entra(GROUPS_CLAIM="groups", STAFF_ROLES=["g"])),
+    (["W008"], entra(GROUPS_CLAIM="groups", GROUP_MAPPING={"g": "x"}, SCOPES=["api://x/a"])),
+    (["W008"], entra(GROUPS_CLAIM="groups", SUPERUSER_ROLES=["g"], SCOPES=["email"])),
     (["W007", "W007"], entra(CLIENT_CREDENTIAL=[certificate(days=1), certificate(days=2)])),
 ]
 
@@ -212,6 +215,12 @@ def test_what_is_wrong_is_said(expected: list[str], changes: dict[str, Any]) -> 
 QUIET: list[dict[str, Any]] = [
     entra(CLIENT_CREDENTIAL=certificate(days=30.1)),
     entra(CLIENT_CREDENTIAL=["x", {"client_assertion": lambda: "x"}]),
+    entra(CLIENT_CREDENTIAL=[len, {"client_credential": f"{__name__}.page"}]),
+    entra(GROUPS_CLAIM="groups"),
+    entra(GROUPS_CLAIM="groups", STAFF_ROLES=["g"], SCOPES=["User.Read"]),
+    entra(GROUPS_CLAIM="groups", STAFF_ROLES=["g"],
+          SCOPES=["https://graph.microsoft.us/User.Read"]),
+    entra(STAFF_ROLES=["Admin"]),
     entra(TENANT_ID="organizations", ALLOWED_TENANTS=[TENANT]),
     {"MIDDLEWARE": [SESSIONS, AUTHENTICATION, OURS]},
     {"AUTHENTICATION_BACKENDS": ["django_entra_auth.backends.EntraBackend"]},

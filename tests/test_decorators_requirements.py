@@ -127,7 +127,9 @@ def test_fresh_credentials_let_in(browser: Any, way: int) -> None:
 
 
 @EVERY_WAY
-@pytest.mark.parametrize(("claims", "prompt"), [({"auth_time": 1_700_000_000}, "login"), ({}, "")])
+@pytest.mark.parametrize(
+    ("claims", "prompt"), [({"auth_time": 1_700_000_000}, "login"), ({"auth_time": None}, "")]
+)
 def test_older_ones_are_asked_for_anew(
     browser: Any, way: int, claims: dict[str, int], prompt: str
 ) -> None:

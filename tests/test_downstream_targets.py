@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
-from django_entra_auth.downstream import TokenAuth, find_challenge, find_graph_origins
+from django_entra_auth.downstream import TokenAuth, find_challenge
 from django_entra_auth.exceptions import InteractionRequired
+from django_entra_auth.oauth2.authority import find_graph_origins
 from tests.downstream_api import Api, Received, Reply
 from tests.test_downstream import CLAIMS, GLOBAL, GRAPH, Source, make_auth, make_header, refuse
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection, connections
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -280,14 +281,27 @@ def test_whatever_a_provider_writes_what_is_kept_is_of_closed_lists(result: dict
 @pytest.mark.django_db
 def test_the_cost_of_recording(capsys: pytest.CaptureFixture[str]) -> None:
     """Told, not judged by the clock: the number of queries is what can be held to."""
-    assert _statements(event(**person(1))) == ["UPDATE", "INSERT"]
-    assert _statements(event(**person(1))) == ["UPDATE"]
+    user = get_user_model().objects.create(username="alice")
+    assert _statements(event(user_id=user.pk, **person(1))) == ["UPDATE", "INSERT"]
+    assert _statements(event(user_id=user.pk, **person(1))) == ["UPDATE"]
+    # Of a job the account alone is known: whose it is is looked up for a new row.
+    assert _statements(event(**person(4))) == ["UPDATE", "SELECT", "INSERT"]
+    assert _statements(event(**person(4))) == ["UPDATE"]
     assert _statements(event()) == ["UPDATE", "SELECT", "INSERT"]
     made = _time(lambda: event(**person(2)))
     counted = _time(lambda: write_all(event(**person(3))))
     with capsys.disabled():
         text = f"{made} µs to describe, {counted} µs to write ({connection.vendor})"
         sys.stdout.write(f"\nrecording: {text}\n")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_statements_commit_by_themselves_a_repeat_is_one_statement() -> None:
+    write_all(event(**person(1)))
+    with CaptureQueriesContext(connection) as seen:
+        write_all(event(**person(1)))
+    assert [query["sql"].split()[0] for query in seen] == ["UPDATE"]
+    assert counts() == [2]
 
 
 def _statements(one: Event) -> list[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient, Client, override_settings
 
+from django_entra_auth.exceptions import InteractionRequired, SignInFailed
 from django_entra_auth.models import EntraIdentity, EntraSignIn
-from django_entra_auth.provisioning import SignInRefused
-from django_entra_auth.testing import sign_in
-from django_entra_auth.testing.clients import TEST_TENANT_ID
+from django_entra_auth.sign_ins import tokens_for
+from django_entra_auth.testing import TEST_TENANT_ID, asign_in, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +45,12 @@ def get(browser: Any, url: str) -> Any:
     if isinstance(browser, AsyncClient):
         return async_to_sync(browser.get)(url)
     return browser.get(url)
+
+
+def post(browser: Any, url: str) -> Any:
+    if isinstance(browser, AsyncClient):
+        return async_to_sync(browser.post)(url)
+    return browser.post(url)
 
 
 @pytest.mark.usefixtures("engine")
@@ -105,9 +114,18 @@ def test_claims_replace_and_add(client: Client) -> None:
     assert client.get("/whoami/").json()["username"] == "al"
 
 
+def test_a_claim_can_be_left_out(client: Client) -> None:
+    user = sign_in(client, claims={"name": None})
+    assert user.first_name == ""
+    assert sign_in(Client(), "bob").first_name == "Bob"
+
+
 def test_a_tenant_may_be_spelled_in_any_case(client: Client) -> None:
-    user = sign_in(client, claims={"tid": OTHER_TENANT})
-    assert client.get("/whoami/").json()["user"] == user.pk
+    settings = {**RAW, "TENANT_ID": "organizations", "ALLOWED_TENANTS": ["*"]}
+    with override_settings(ENTRA_AUTH=settings):
+        user = sign_in(client, claims={"tid": OTHER_TENANT})
+        assert client.get("/whoami/").json()["user"] == user.pk
+    assert EntraIdentity.objects.get().tid == OTHER_TENANT.lower()
 
 
 def test_a_user_of_ones_own_is_signed_in(browser: Any) -> None:
@@ -144,21 +162,156 @@ def test_a_user_of_ones_own_does_not_become_somebody_else() -> None:
     assert sign_in(Client()) == alice
 
 
-def test_a_refusal_is_raised_and_nobody_is_signed_in(client: Client) -> None:
-    with (
-        override_settings(ENTRA_AUTH={**RAW, "CREATE_USERS": False}),
-        pytest.raises(SignInRefused),
-    ):
-        sign_in(client)
-    assert client.get("/whoami/").status_code == 302
+@pytest.mark.parametrize(
+    ("entra_auth", "claims", "reason"),
+    [
+        ({"CREATE_USERS": False}, {}, "user_unknown"),
+        ({"BLOCK_GUESTS": True}, {"acct": 1}, "guest_not_allowed"),
+        (
+            {"BLOCK_GUESTS": True},
+            {"home_account_id": f"{OTHER_TENANT}.{OTHER_TENANT}"},
+            "guest_not_allowed",
+        ),
+        ({}, {"tid": OTHER_TENANT}, "tenant_not_allowed"),
+        (
+            {"TENANT_ID": "organizations", "ALLOWED_TENANTS": [TEST_TENANT_ID]},
+            {"tid": OTHER_TENANT},
+            "tenant_not_allowed",
+        ),
+    ],
+)
+def test_a_refusal_is_raised_and_nobody_is_signed_in(
+    client: Client, entra_auth: dict[str, Any], claims: dict[str, Any], reason: str
+) -> None:
+    with override_settings(ENTRA_AUTH={**RAW, **entra_auth}):
+        with pytest.raises(SignInFailed) as refused:
+            sign_in(client, claims=claims)
+        assert refused.value.reason == reason
+        assert client.get("/whoami/").status_code == 302
 
 
-def test_no_network_is_touched(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
+def test_a_disabled_user_of_ones_own_is_refused(client: Client) -> None:
+    mine = User.objects.create(username="mine", is_active=False)
+    with pytest.raises(SignInFailed, match="user_disabled"):
+        sign_in(client, user=mine)
 
-    def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise AssertionError("no connection was expected")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+def test_a_site_of_several_tenants_lets_its_first_one_in(client: Client) -> None:
+    allowed = [OTHER_TENANT, TEST_TENANT_ID]
+    roles = {"STAFF_ROLES": [f"{OTHER_TENANT}:Admin"]}
+    settings = {**RAW, "TENANT_ID": "organizations", "ALLOWED_TENANTS": allowed, **roles}
+    with override_settings(ENTRA_AUTH=settings):
+        assert sign_in(client, roles=["Admin"]).is_staff
+        assert not sign_in(client, roles=["Admin"], claims={"tid": TEST_TENANT_ID}).is_staff
+
+
+# Step-up, age, tokens
+
+
+@pytest.mark.urls("tests.kit.site")
+@override_settings(ENTRA_AUTH=RAW)
+def test_what_was_long_ago_counts_no_more(client: Client) -> None:
+    sign_in(client, acrs=["c1"])
+    assert client.get("/context/").content == client.get("/age/").content == b"in"
+    sign_in(client, acrs=["c1"], seconds_ago=3599)
+    assert client.get("/context/").content == b"in"
+    assert client.get("/age/").content != b"in"
+    sign_in(client, acrs=["c1"], seconds_ago=3601)
+    assert client.get("/context/").content != b"in"
+    assert client.get("/whoami/").status_code == 200
+
+
+@pytest.mark.urls("tests.kit.site")
+@pytest.mark.usefixtures("engine")
+@override_settings(ENTRA_AUTH=RAW)
+def test_a_token_is_there_for_views_and_for_background_code(browser: Any) -> None:
+    user = sign_in(browser, tokens={"Mail.Read User.Read": "graphs", "api://mine/Do": "mine"})
+    assert get(browser, "/mail/").content == b"graphs"
+    assert get(browser, "/mine/").content == b"mine"
+    assert get(browser, "/async-mail/").content == b"graphs"
+    assert tokens_for(user).token(["api://mine/Do"]) == "mine"
+    with pytest.raises(InteractionRequired):
+        tokens_for(user).token(["Mail.Send"])
+
+
+@override_settings(
+    ENTRA_AUTH=RAW, CACHES={"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+)
+def test_a_cache_that_keeps_nothing_is_named(client: Client) -> None:
     sign_in(client)
-    assert client.get("/private/").status_code == 200
+    with pytest.raises(ImproperlyConfigured, match="'default' does not keep tokens"):
+        sign_in(client, tokens={"Mail.Read": "graphs"})
+
+
+def test_an_async_test_has_its_own(async_client: AsyncClient) -> None:
+    async def scenario() -> int:
+        await asign_in(async_client, "bob", acrs=["c1"])
+        return (await async_client.get("/private-async/")).status_code
+
+    assert async_to_sync(scenario)() == 200
+    assert EntraSignIn.objects.get().contexts == ["c1"]
+
+
+# No network
+
+
+class Contacted(AssertionError):
+    pass
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Refuses every connection, and lists those that were tried."""
+    tried: list[Any] = []
+
+    def refuse(self: socket.socket, address: Any) -> NoReturn:
+        tried.append(address)
+        raise Contacted(f"no connection was expected: {address}")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: refuse(None, args))  # type: ignore[arg-type]
+    return tried
+
+
+AUTHORITIES = {
+    "directory": {"TENANT_ID": TEST_TENANT_ID},
+    "domain": {"TENANT_ID": "contoso.onmicrosoft.com"},
+    "many": {"TENANT_ID": "organizations", "ALLOWED_TENANTS": ["*"]},
+    "china": {"AUTHORITY": f"https://login.partner.microsoftonline.cn/{TEST_TENANT_ID}"},
+    "external": {"AUTHORITY": "https://contoso.ciamlogin.com/contoso.onmicrosoft.com"},
+    "own-domain": {"AUTHORITY": f"https://login.contoso.example/{TEST_TENANT_ID}"},
+    "b2c": {"AUTHORITY": "https://contoso.b2clogin.com/contoso.onmicrosoft.com/B2C_1_in"},
+}
+PAGES = ("/context/", "/age/", "/mail/", "/never-had/", "/whoami/", "/auth/login/", "/raises/")
+
+
+@pytest.mark.urls("tests.kit.site")
+@pytest.mark.parametrize("authority", AUTHORITIES)
+def test_no_network_is_touched(browser: Any, authority: str, no_network: list[Any]) -> None:
+    settings = {**RAW, **AUTHORITIES[authority], "LOCAL_EMULATOR": True}
+    with override_settings(ENTRA_AUTH=settings):
+        sign_in(browser, tokens={"Mail.Read": "graphs"})
+        answers = [get(browser, page).status_code for page in PAGES]
+        settings = {**settings, "STEP_UP_SECONDS": 0, "REVALIDATE_SECONDS": 0}
+        with override_settings(ENTRA_AUTH=settings):
+            assert get(browser, "/whoami/").status_code == 302
+        sign_in(browser, "bob", seconds_ago=10**6)
+        assert get(browser, "/whoami/").status_code == 200
+        assert post(browser, "/auth/logout/").status_code == 200
+        assert get(browser, "/whoami/").status_code == 302
+    assert answers == [302, 200, 200, 302, 200, 403, 302]
+    assert no_network == []
+
+
+@pytest.mark.urls("tests.kit.site")
+def test_the_guard_of_these_tests_sees_connections(client: Client, no_network: list[Any]) -> None:
+    """A visitor's way to `login` does ask: the tests above could fail."""
+    from django.core.signals import request_started
+    from django.test.client import ClientHandler
+
+    uid = "django_entra_auth.testing.ClientHandler"
+    request_started.disconnect(sender=ClientHandler, dispatch_uid=uid)
+    with override_settings(ENTRA_AUTH={**RAW, "LOCAL_EMULATOR": True}), suppress(Contacted):
+        client.get("/auth/login/")
+    assert no_network

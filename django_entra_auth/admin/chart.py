@@ -16,7 +16,7 @@ from django_entra_auth.admin.overview import Overview, floor_to_bar
 from django_entra_auth.admin.rows import to_moment
 
 WIDTH, HEIGHT = 960, 230
-LEFT, RIGHT, TOP, BOTTOM = 56, 8, 12, 30  # margins that the labels need
+LEFT, RIGHT, TOP, BOTTOM = 72, 8, 12, 30  # margins that the labels need
 MARKS = 6
 LAST_MARK = WIDTH - 90  # a label further right would be cut off
 GAP = 1.5

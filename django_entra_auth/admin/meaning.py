@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_entra_auth.interaction.failures import get_failure
@@ -85,7 +86,8 @@ def explain(record: TokenErrorRecord) -> Meaning:
     if sample is not None:
         codes = [] if record.number is None else [record.number]
         found = classify({**sample, "error_codes": codes})
-        return Meaning(found.title, ACTORS[found.actor], found.remedy)
+        # The protocol layer only marks its texts for translators.
+        return Meaning(gettext(found.title), ACTORS[found.actor], gettext(found.remedy))
     if record.reason:
         failure = get_failure(record.reason)
         actor = _ACTOR_OF_REASON.get(record.reason, "operator")
@@ -106,9 +108,9 @@ def list_words_shown(record: TokenErrorRecord) -> list[Text]:
 
 
 def find_title(number: int | None) -> str:
-    """What an AADSTS number stands for, empty when it is not known."""
+    """What an AADSTS number stands for, in the reader's language; empty when it is not known."""
     entry = None if number is None else aadsts.find(number)
-    return entry.title if entry else ""
+    return gettext(entry.title) if entry else ""
 
 
 def build_link(number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -9,6 +10,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
+
+EMPTY = "–"  # noqa: RUF001  the dash that the admin shows
 
 if TYPE_CHECKING:
     BaseAdmin = admin.ModelAdmin[Any]
@@ -23,6 +27,7 @@ class ReadOnlyAdmin(BaseAdmin):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     list_max_show_all = 200
+    empty_value_display = EMPTY
 
     class Media:
         css = {"all": ["django_entra_auth/admin.css"]}
@@ -55,6 +60,12 @@ class ReadOnlyAdmin(BaseAdmin):
     def has_own_permission(self, request: HttpRequest, codename: str) -> bool:
         """Whether the person has a permission of this app."""
         return bool(request.user.has_perm(f"{self.opts.app_label}.{codename}"))
+
+
+def format_time(moment: datetime) -> str:
+    """A time on the site's clock, short enough for a wide list."""
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return f"{local:%Y-%m-%d %H:%M}"
 
 
 def write_log(request: HttpRequest, row: Model, *, flag: int, message: str) -> None:

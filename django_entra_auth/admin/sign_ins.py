@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.models import DELETION
+from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from django_entra_auth.admin.cells import draw_cell
+from django_entra_auth.admin.ending import EVERYWHERE, ONE, end_chosen
 from django_entra_auth.admin.filters import IdentityTenantFilter
 from django_entra_auth.admin.people import find_people, name_person
-from django_entra_auth.admin.read_only import ReadOnlyAdmin, write_log
+from django_entra_auth.admin.read_only import EMPTY, ReadOnlyAdmin, format_time
+from django_entra_auth.admin.renewals import find_last_renewal, has_tokens, note_renewals
 from django_entra_auth.models import EntraIdentity, EntraSignIn
-from django_entra_auth.session_entry import SESSION_KEY
-from django_entra_auth.sign_ins import end_everywhere, end_one, hash_id, normalise_guid
-
-MOST_AT_ONCE = 200  # each takes several round trips to the cache and the database
+from django_entra_auth.sign_ins import normalise_guid
 
 
 class EntraSignInAdmin(ReadOnlyAdmin):
     """The sign-ins that are alive."""
 
-    list_display = ("show_person", "created", "show_contexts", "last_prompt", "show_tenant")
+    list_display = (
+        "list_person",
+        "list_created",
+        "list_contexts",
+        "list_last_prompt",
+        "list_last_renewal",
+        "list_tokens",
+    )
     list_filter = (IdentityTenantFilter,)
     list_select_related = ("identity__user",)
     list_per_page = 50
@@ -32,8 +38,23 @@ class EntraSignInAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     search_fields = ("sid",)
     actions = ("sign_out", "sign_out_everywhere")
-    fields = ("show_person", "created", "show_contexts", "last_prompt", "show_account", "sid")
-    readonly_fields = ("show_person", "show_contexts", "show_account")
+    fields = (
+        "show_person",
+        "created",
+        "show_contexts",
+        "last_prompt",
+        "show_last_renewal",
+        "show_tokens",
+        "show_account",
+        "sid",
+    )
+    readonly_fields = (
+        "show_person",
+        "show_contexts",
+        "show_last_renewal",
+        "show_tokens",
+        "show_account",
+    )
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Whether the person may end sign-ins of others."""
@@ -43,6 +64,25 @@ class EntraSignInAdmin(ReadOnlyAdmin):
         """Rows without what only their end needs."""
         rows: QuerySet[Any] = super().get_queryset(request).defer("issuer")
         return rows
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, with what the cache says about the rows of this page."""
+        response = super().changelist_view(request, extra_context)
+        changes = getattr(response, "context_data", None) or {}
+        if "cl" in changes:
+            note_renewals(changes["cl"].result_list)
+        return response
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> EntraSignIn | None:
+        """One row, with what the cache says about it."""
+        row: EntraSignIn | None = super().get_object(request, object_id, from_field)
+        if row is not None:
+            note_renewals([row])
+        return row
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -55,7 +95,37 @@ class EntraSignInAdmin(ReadOnlyAdmin):
             return queryset.filter(Q(sid=guid) | Q(identity__oid=guid)), False
         return queryset.filter(identity__user__in=find_people(words)), False
 
-    @admin.display(description=_("person"), ordering="identity__user")
+    @admin.display(description=_("person and tenant"), ordering="identity__user")
+    def list_person(self, row: EntraSignIn) -> SafeString:
+        """Who it is, and the tenant of the account."""
+        return draw_cell(_("Person"), self.show_person(row), row.identity.tid)
+
+    @admin.display(description=_("signed in"), ordering="created")
+    def list_created(self, row: EntraSignIn) -> SafeString:
+        """Since when."""
+        return draw_cell(_("Signed in"), format_time(row.created))
+
+    @admin.display(description=_("contexts"))
+    def list_contexts(self, row: EntraSignIn) -> SafeString:
+        """The authentication contexts of the last prompt."""
+        return draw_cell(_("Contexts satisfied"), self.show_contexts(row))
+
+    @admin.display(description=_("last prompt"), ordering="last_prompt")
+    def list_last_prompt(self, row: EntraSignIn) -> SafeString:
+        """When Entra last saw the person."""
+        return draw_cell(_("Last prompt"), format_time(row.last_prompt))
+
+    @admin.display(description=_("last renewal"))
+    def list_last_renewal(self, row: EntraSignIn) -> SafeString:
+        """When Entra last issued tokens."""
+        return draw_cell(_("Last renewal"), self.show_last_renewal(row))
+
+    @admin.display(description=_("tokens held"))
+    def list_tokens(self, row: EntraSignIn) -> SafeString:
+        """Whether the cache has something to work with."""
+        return draw_cell(_("Tokens held"), self.show_tokens(row))
+
+    @admin.display(description=_("person"))
     def show_person(self, row: EntraSignIn) -> str:
         """Who it is."""
         return name_person(row.identity.user, row.identity.oid)
@@ -66,55 +136,34 @@ class EntraSignInAdmin(ReadOnlyAdmin):
         values = row.contexts if isinstance(row.contexts, list) else []
         return ", ".join(map(str, values)) or self.get_empty_value_display()
 
-    @admin.display(description=_("tenant"), ordering="identity__tid")
-    def show_tenant(self, row: EntraSignIn) -> str:
-        """The tenant of the account."""
-        return str(row.identity.tid)
-
     @admin.display(description=_("account"))
     def show_account(self, row: EntraSignIn) -> str:
         """Object id and tenant."""
         return str(row.identity)
 
+    @admin.display(description=_("last renewal"))
+    def show_last_renewal(self, row: EntraSignIn) -> str:
+        """When Entra last issued tokens."""
+        moment = find_last_renewal(row)
+        return EMPTY if moment is None else format_time(moment)
+
+    @admin.display(description=_("tokens held"))
+    def show_tokens(self, row: EntraSignIn) -> str:
+        """Yes, no, or a dash while the cache does not say."""
+        held = has_tokens(row)
+        return EMPTY if held is None else str(_("Yes") if held else _("No"))
+
     @admin.action(permissions=["end"], description=_("Sign out"))
-    def sign_out(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """End the chosen sign-ins."""
-        rows = self._take(request, queryset)
-        here = _find_own_hash(request)
-        ended = [row for row in rows if row.id_hash != here and end_one(row)]
-        for row in ended:
-            person = self.show_person(row)
-            write_log(request, row, flag=DELETION, message=f"Signed out {person}.")
-        self._report(request, len(ended), own=any(row.id_hash == here for row in rows))
+        return end_chosen(self, request, queryset, ONE)
 
     @admin.action(permissions=["end"], description=_("Sign out everywhere"))
-    def sign_out_everywhere(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def sign_out_everywhere(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
         """End all sign-ins of the people of the chosen ones, also in browsers not listed."""
-        rows = self._take(request, queryset)
-        people: dict[Any, EntraSignIn] = {row.identity.user.pk: row for row in rows}
-        own = people.pop(request.user.pk, None)
-        ended = 0
-        for row in people.values():
-            ended += end_everywhere(row.identity.user)
-            person = self.show_person(row)
-            write_log(request, row, flag=DELETION, message=f"Signed out {person} everywhere.")
-        self._report(request, ended, own=own is not None)
-
-    def _take(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[EntraSignIn]:
-        rows = list(queryset.select_related("identity__user")[: MOST_AT_ONCE + 1])
-        if len(rows) <= MOST_AT_ONCE:
-            return rows
-        text = _("Nobody was signed out: choose at most %(most)d sign-ins at once.")
-        self.message_user(request, text % {"most": MOST_AT_ONCE}, messages.ERROR)
-        return []
-
-    def _report(self, request: HttpRequest, ended: int, *, own: bool) -> None:
-        if ended:
-            done = ngettext("%(count)d sign-in was ended.", "%(count)d sign-ins were ended.", ended)
-            self.message_user(request, done % {"count": ended}, messages.SUCCESS)
-        if own:
-            text = _("You were left signed in: use “Log out” above for yourself.")
-            self.message_user(request, text, messages.WARNING)
+        return end_chosen(self, request, queryset, EVERYWHERE)
 
 
 class EntraIdentityAdmin(ReadOnlyAdmin):
@@ -143,10 +192,3 @@ class EntraIdentityAdmin(ReadOnlyAdmin):
     def show_person(self, row: EntraIdentity) -> str:
         """Whose account it is."""
         return name_person(row.user, row.oid)
-
-
-def _find_own_hash(request: HttpRequest) -> str | None:
-    """The hash of the sign-in that this very request belongs to."""
-    entry = request.session.get(SESSION_KEY)
-    own = entry.get("id") if isinstance(entry, dict) else None
-    return hash_id(own) if isinstance(own, str) else None

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_entra_auth.admin.meaning import explain
 from django_entra_auth.admin.people import name_person
-from django_entra_auth.admin.read_only import ReadOnlyAdmin, write_log
+from django_entra_auth.admin.read_only import ReadOnlyAdmin, format_time, write_log
 from django_entra_auth.admin.throttles import (
     MOST_ROWS,
     Held,
@@ -106,6 +106,7 @@ def _build_row(model_admin: ReadOnlyAdmin, request: HttpRequest, held: Held) -> 
         "held": held,
         "meaning": explain(held.record),
         "whom": RULES[held.rule],
+        "since": format_time(held.since),
         "person": name_person(held.record.user, held.record.oid),
         "do": name if may and not held.is_released else "",
         "label": button.label,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_entra_auth.admin import filters, meaning
+from django_entra_auth.admin.cells import draw_cell, draw_last_and_first
 from django_entra_auth.admin.chart import (
     describe_time,
     draw_bars,
@@ -27,27 +27,16 @@ from django_entra_auth.admin.chart import (
 from django_entra_auth.admin.overview import Overview, build_overview
 from django_entra_auth.admin.people import name_person
 from django_entra_auth.admin.periods import choose_period
-from django_entra_auth.admin.read_only import ReadOnlyAdmin
+from django_entra_auth.admin.read_only import EMPTY, ReadOnlyAdmin
 from django_entra_auth.admin.rows import DATE_FIELD, ErrorRows, search_rows
 from django_entra_auth.admin.throttle_page import show_throttles
 from django_entra_auth.models import TokenErrorRecord
-
-EMPTY = "–"  # noqa: RUF001  the dash that the admin shows
 
 
 class TokenErrorAdmin(ReadOnlyAdmin):
     """What failed, for whom, since when, and what to do about it."""
 
-    list_display = (
-        "show_last_seen",
-        "show_category",
-        "show_number",
-        "show_person",
-        "resource",
-        "suberror",
-        "count",
-        "show_first_seen",
-    )
+    list_display = ("list_last_seen", "list_category", "list_number", "list_person", "list_count")
     list_filter = (
         filters.PeriodFilter,
         filters.CategoryFilter,
@@ -60,7 +49,6 @@ class TokenErrorAdmin(ReadOnlyAdmin):
     date_hierarchy = DATE_FIELD
     ordering = ("-last_seen", "-pk")
     search_fields = ("correlation_id",)
-    empty_value_display = EMPTY
     fieldsets = (
         (_("What it means"), {"fields": ("show_title", "show_actor", "show_remedy", "show_link")}),
         (
@@ -130,29 +118,44 @@ class TokenErrorAdmin(ReadOnlyAdmin):
         return response
 
     @admin.display(description=_("last seen"), ordering="last_seen")
-    def show_last_seen(self, record: TokenErrorRecord) -> str:
-        """When it last happened, short enough for a wide list."""
-        return _format_time(record.last_seen)
-
-    @admin.display(description=_("first seen"), ordering="first_seen")
-    def show_first_seen(self, record: TokenErrorRecord) -> str:
-        """When it began."""
-        return _format_time(record.first_seen)
+    def list_last_seen(self, record: TokenErrorRecord) -> SafeString:
+        """When it last happened, and since when."""
+        return draw_last_and_first(_("Last seen"), record.last_seen, record.first_seen)
 
     @admin.display(description=_("category"), ordering="category")
+    def list_category(self, record: TokenErrorRecord) -> SafeString:
+        """The category."""
+        return draw_cell(_("Category"), self.show_category(record))
+
+    @admin.display(description=_("AADSTS number"), ordering="number")
+    def list_number(self, record: TokenErrorRecord) -> SafeString:
+        """The number with its title and the sub-error."""
+        return draw_cell(_("AADSTS number"), self.show_number(record), record.suberror)
+
+    @admin.display(description=_("person and resource"), ordering="user")
+    def list_person(self, record: TokenErrorRecord) -> SafeString:
+        """Who it happened to, and what the token was for."""
+        return draw_cell(_("Person"), self.show_person(record), record.resource)
+
+    @admin.display(description=_("count"), ordering="count")
+    def list_count(self, record: TokenErrorRecord) -> SafeString:
+        """How often within the minute."""
+        return draw_cell(_("Count"), record.count)
+
+    @admin.display(description=_("category"))
     def show_category(self, record: TokenErrorRecord) -> SafeString:
         """The category beside its colour."""
         label = meaning.CATEGORIES.get(record.category, record.category)
         return format_html("{} {}", draw_key(record.category), label)
 
-    @admin.display(description=_("AADSTS number"), ordering="number")
+    @admin.display(description=_("AADSTS number"))
     def show_number(self, record: TokenErrorRecord) -> str:
         """The number with its title; without one, the reason or the error."""
         if record.number is None:
             return record.reason or record.error or EMPTY
         return f"{record.number} {meaning.find_title(record.number)}".strip()
 
-    @admin.display(description=_("person"), ordering="user")
+    @admin.display(description=_("person"))
     def show_person(self, record: TokenErrorRecord) -> str:
         """Who it happened to, as far as anybody knows."""
         return name_person(record.user, record.oid) or EMPTY
@@ -200,11 +203,6 @@ class TokenErrorAdmin(ReadOnlyAdmin):
     def show_ticket(self, record: TokenErrorRecord) -> SafeString:
         """All there is to tell, selected by one click."""
         return _show_block(meaning.build_ticket(record), _("To copy"))
-
-
-def _format_time(moment: datetime) -> str:
-    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
-    return f"{local:%Y-%m-%d %H:%M}"
 
 
 def _show_block(text: str, label: Any) -> SafeString:

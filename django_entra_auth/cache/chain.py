@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from django.conf import settings as django_settings
+from django.contrib.sessions.backends.signed_cookies import SessionStore as CookieSessionStore
 
 from django_entra_auth.cache.entries import Entries, build_key
 
@@ -65,9 +67,15 @@ class Chain:
         return ended in found, found.get(pointer)
 
 
+def has_cookie_sessions() -> bool:
+    """Whether sessions live in the browser alone, where nobody can delete them."""
+    store: type[Any] = import_module(django_settings.SESSION_ENGINE).SessionStore
+    return issubclass(store, CookieSessionStore)
+
+
 def _tombstone_seconds() -> int:
     """With signed cookies nothing but the tombstone ends a session: it stays for as long as one."""
-    if django_settings.SESSION_ENGINE.endswith("signed_cookies"):
+    if has_cookie_sessions():
         return int(django_settings.SESSION_COOKIE_AGE) + TOMBSTONE_SECONDS
     return TOMBSTONE_SECONDS
 

@@ -86,7 +86,7 @@ class LocalCopies:
             self._drops += 1
 
 
-local_copies = LocalCopies()
+local_copies: LocalCopies = LocalCopies()
 
 
 @receiver(setting_changed, dispatch_uid="django_entra_auth.clear_local_copies")

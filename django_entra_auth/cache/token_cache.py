@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +27,36 @@ from django_entra_auth.oauth2.token_cache import (
 RESOURCES = 128  # of one sign-in; no real site comes near
 SLOT_MARGIN_SECONDS = 2 * 24 * 3600  # longer than any access token outlives its session
 
-__all__ = ["LocalTokens", "SignInTokenCache", "local_copies"]
+__all__ = ["LocalTokens", "Renewal", "SignInTokenCache", "load_renewals", "local_copies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When tokens of a sign-in last came from Entra, and whether more can be had without a prompt.
+
+    `at` is Unix time, None for an entry that does not say.
+    """
+
+    at: int | None
+    has_refresh_token: bool
+
+
+def load_renewals(id_hashes: Iterable[str], settings: EntraSettings) -> dict[str, Renewal]:
+    """What the cache keeps for these sign-ins, by hash; one round trip, those that are gone lack.
+
+    Raises TemporarilyUnavailable.
+    """
+    keys = {_account_key(id_hash): id_hash for id_hash in id_hashes}
+    found = Entries(settings).load_many(list(keys)) if keys else {}
+    return {keys[key]: _read_renewal(kept) for key, kept in found.items()}
+
+
+def _read_renewal(kept: dict[str, Any]) -> Renewal:
+    return Renewal(kept.get("renewed"), bool(kept["account"].get("refresh_token")))
+
+
+def _account_key(id_hash: str) -> str:
+    return build_key("account", id_hash)
 
 
 @contextmanager
@@ -129,14 +158,17 @@ class SignInTokenCache:
 
     def save_account(self, account: CachedAccount) -> None:
         """Keep the account after its sign-in."""
-        self._save_account(account, self._ends_at(None))
+        self._save_account(account, self._ends_at(None), renewed=int(self._clock()))
 
     def update_refresh_token(self, home_account_id: str, used: str, new: str | None) -> None:
         """Replace the refresh token; None drops it while it is still the `used` one."""
         kept = self._load_account()
         if kept is None or (new is None and kept[0].refresh_token != used):
             return
-        self._save_account(replace(kept[0], refresh_token=new), self._ends_at(kept[1]))
+        account = replace(kept[0], refresh_token=new)
+        # Entra sends a new refresh token along with every token it issues for one.
+        renewed = kept[2] if new is None else int(self._clock())
+        self._save_account(account, self._ends_at(kept[1]), renewed=renewed)
 
     def delete_account(self, home_account_id: str) -> None:
         """End: a tombstone first, then everything that is there."""
@@ -156,19 +188,22 @@ class SignInTokenCache:
 
     @property
     def _account_key(self) -> str:
-        return build_key("account", self._id_hash)
+        return _account_key(self._id_hash)
 
     def _token_key(self, holder: Holder, resource: str) -> str:
         # One sign-in is one account, however its id is spelled.
         owner = "" if holder.kind == "account" else holder.id
         return build_key("tokens", self._id_hash, holder.kind, owner, resource)
 
-    def _load_account(self) -> tuple[CachedAccount, float] | None:
+    def _load_account(self) -> tuple[CachedAccount, float, int | None] | None:
+        """The account, and the Unix times of its end and of its last renewal."""
         kept = self._entries.load(self._account_key)
-        return None if kept is None else (CachedAccount(**kept["account"]), kept["ends_at"])
+        if kept is None:
+            return None
+        return CachedAccount(**kept["account"]), kept["ends_at"], kept.get("renewed")
 
-    def _save_account(self, account: CachedAccount, ends_at: float) -> None:
-        kept = {"account": asdict(account), "ends_at": ends_at}
+    def _save_account(self, account: CachedAccount, ends_at: float, *, renewed: int | None) -> None:
+        kept = {"account": asdict(account), "ends_at": ends_at, "renewed": renewed}
         self._save(self._account_key, kept, ends_at - self._clock())
 
     def _ends_at(self, before: float | None) -> float:

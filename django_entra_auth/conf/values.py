@@ -108,11 +108,15 @@ def check_timeout(value: Any) -> str | None:
 
 
 def check_credential(value: Any) -> str | None:
-    """A secret, a dict, or several; what a dict has to hold is the protocol layer's word."""
+    """A secret, a dict, a callable, or several; what a dict holds is the protocol layer's word."""
     forms = value if isinstance(value, list | tuple) else [value]
-    if forms and all((isinstance(form, str | Mapping) and form) for form in forms):
+    if forms and all(map(_may_be_credential, forms)):
         return None
-    return "must be a secret, a dict that describes a key or an assertion, or a list of these"
+    return "must be a secret, a dict that describes a credential, a callable, or a list of these"
+
+
+def _may_be_credential(form: Any) -> bool:
+    return callable(form) or bool(isinstance(form, str | Mapping) and form)
 
 
 def check_keys(value: Any) -> str | None:

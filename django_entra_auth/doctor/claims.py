@@ -138,7 +138,10 @@ def _judge_groups(settings: EntraSettings) -> Findings:
     if not (settings.staff_roles or settings.superuser_roles or settings.group_mapping):
         return
     if settings.groups_claim == "groups":
-        reason = "groups: rights rest on it, and people in more than 200 groups have none of it."
+        reason = (
+            "groups: rights rest on it; of people in more than 200 groups it says nothing, and"
+            " Microsoft Graph is asked at each of their sign-ins."
+        )
         fix = (
             "Add the groups claim to ID tokens, limited to groups assigned to the application; or"
             " use app roles and GROUPS_CLAIM 'roles'."

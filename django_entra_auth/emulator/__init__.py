@@ -8,8 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .constants import (
+    B2C_DOMAINS,
+    B2C_POLICY,
+    B2C_TENANT_ID,
     CLIENT_ID,
     CLIENT_SECRET,
+    CONSUMER_TENANT_ID,
+    CUSTOMERS_DOMAINS,
+    CUSTOMERS_TENANT_ID,
     FABRIKAM_TENANT_ID,
     MFA_CODE,
     OTHER_CLIENT_ID,
@@ -19,7 +25,7 @@ from .constants import (
 )
 
 if TYPE_CHECKING:
-    from .directory import Application, Person
+    from .directory import Application, Person, Tenant
     from .driver import AuthorizationResponse, EmulatorPage
     from .emulator import Emulator
     from .faults import Fault
@@ -28,8 +34,14 @@ if TYPE_CHECKING:
     from .server import PortTakenError
 
 __all__ = [
+    "B2C_DOMAINS",
+    "B2C_POLICY",
+    "B2C_TENANT_ID",
     "CLIENT_ID",
     "CLIENT_SECRET",
+    "CONSUMER_TENANT_ID",
+    "CUSTOMERS_DOMAINS",
+    "CUSTOMERS_TENANT_ID",
     "FABRIKAM_TENANT_ID",
     "MFA_CODE",
     "OTHER_CLIENT_ID",
@@ -45,6 +57,7 @@ __all__ = [
     "Policy",
     "PortTakenError",
     "RecordedRequest",
+    "Tenant",
 ]
 
 _HOMES = {
@@ -57,6 +70,7 @@ _HOMES = {
     "Policy": "policies",
     "PortTakenError": "server",
     "RecordedRequest": "messages",
+    "Tenant": "directory",
 }
 
 

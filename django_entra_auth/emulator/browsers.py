@@ -59,7 +59,7 @@ class Browser:
     """One browser, known by its cookie."""
 
     def __init__(self) -> None:
-        self.csrf_token = secrets.token_urlsafe(32)
+        self.csrf_token: str = secrets.token_urlsafe(32)
         self.is_device_registered = False
         self._lock = threading.Lock()
         self._sessions: list[Session] = []

@@ -22,7 +22,9 @@ CATALOGUE: dict[int, Definition] = {
     160021: Definition("interaction_required", "The requested session does not exist any more."),
     50011: Definition("invalid_request", "The redirect URI is not registered for the application."),
     50020: Definition("invalid_grant", "The account does not exist in this tenant."),
+    50027: Definition("invalid_client", "The client assertion is not valid.", None, 401),
     50034: Definition("invalid_grant", "No account has this user name."),
+    50048: Definition("invalid_client", "The assertion's subject is not its issuer.", None, 401),
     50049: Definition("invalid_instance", "The authority host is unknown."),
     50057: Definition("invalid_grant", "The account is disabled."),
     50058: Definition("login_required", "Nobody is signed in, and no page may be shown."),
@@ -73,8 +75,15 @@ CATALOGUE: dict[int, Definition] = {
     501491: Definition("invalid_request", "The code challenge has the wrong size."),
     700005: Definition("invalid_grant", "The code was issued for another tenant."),
     700016: Definition("unauthorized_client", "The application was not found in the tenant."),
+    700023: Definition("invalid_client", "The assertion was made for another audience.", None, 401),
+    700024: Definition(
+        "invalid_client", "The client assertion is not within its valid time range.", None, 401
+    ),
     700027: Definition(
         "invalid_client", "No certificate is registered for the client assertion.", None, 401
+    ),
+    700213: Definition(
+        "invalid_client", "No federated credential matches the assertion.", None, 401
     ),
     700051: Definition("unsupported_response_type", "The response type 'token' is not enabled."),
     700054: Definition("unsupported_response_type", "The response type 'id_token' is not enabled."),
@@ -85,6 +94,7 @@ CATALOGUE: dict[int, Definition] = {
     7000218: Definition(
         "invalid_client", "The request needs a client secret or a client assertion.", None, 401
     ),
+    7000222: Definition("invalid_client", "The client secret has expired.", None, 401),
     90002: Definition("invalid_request", "The tenant was not found."),
     90004: Definition("invalid_request", "The request is not well-formed."),
     90005: Definition("invalid_request", "A session id and a login hint exclude each other."),

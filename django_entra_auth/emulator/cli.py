@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .constants import B2C_DOMAINS, B2C_POLICY, CUSTOMERS_DOMAINS
 from .emulator import Emulator
 from .server import PortTakenError
 
@@ -65,6 +66,9 @@ def describe(entra: Emulator) -> str:
         f"  client secret  {entra.client_secret}",
         f"  graph          {entra.origin}/v1.0",
         f"  control page   {entra.origin}/control",
+        f"  many tenants   {entra.origin}/organizations",
+        f"  External ID    {entra.origin}/{CUSTOMERS_DOMAINS[0]}",
+        f"  B2C            {entra.origin}/{B2C_DOMAINS[0]}/{B2C_POLICY}",
     ]
     if entra.ca_bundle:
         lines.append(f"  CA bundle      {entra.ca_bundle}")

@@ -9,7 +9,10 @@ from .authorization_request import require_audience
 from .directory import Application, Segment
 from .errors import EntraError
 from .messages import Request
+from .shapes import segment_issuer
 from .state import State
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 def require_field(request: Request, name: str) -> str:
@@ -21,7 +24,7 @@ def require_field(request: Request, name: str) -> str:
 
 
 def authenticate_client(state: State, request: Request, segment: Segment) -> Application:
-    """The client that asks, its secret checked; from the body or HTTP Basic."""
+    """The client that asks, its secret or assertion checked; from the body or HTTP Basic."""
     basic = _basic_credentials(request)
     client_id = request.form.get("client_id") or (basic[0] if basic else "")
     if not client_id:
@@ -34,11 +37,37 @@ def authenticate_client(state: State, request: Request, segment: Segment) -> App
     require_audience(application, segment)
     _require_grant_type(request)
     secret = request.form.get("client_secret") or (basic[1] if basic else "")
-    if not secret:
-        raise EntraError(_missing_credential(request))
+    if secret:
+        _check_secret(application, secret)
+    else:
+        _check_assertion(state, request, segment, application)
+    return application
+
+
+def _check_secret(application: Application, secret: str) -> None:
+    if secret in application.credentials.expired_secrets:
+        raise EntraError(7000222)
     if not hmac.compare_digest(secret.encode(), application.client_secret.encode()):
         raise EntraError(7000215)
-    return application
+
+
+def _check_assertion(
+    state: State, request: Request, segment: Segment, application: Application
+) -> None:
+    assertion = request.form.get("client_assertion", "")
+    if not assertion:
+        is_own_grant = request.form["grant_type"] == "client_credentials"
+        raise EntraError(7000216 if is_own_grant else 7000218)
+    if not application.credentials.knows_keys:
+        raise EntraError(700027)
+    if request.form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise EntraError(90023, "The client assertion's type is not supported.")
+    application.credentials.check_assertion(
+        assertion,
+        client_id=application.client_id,
+        audiences=(f"{state.origin}{request.path}", segment_issuer(state.origin, segment)),
+        now=state.clock(),
+    )
 
 
 def _basic_credentials(request: Request) -> tuple[str, str] | None:
@@ -59,9 +88,3 @@ def _require_grant_type(request: Request) -> None:
         "client_credentials",
     ):
         raise EntraError(70003)
-
-
-def _missing_credential(request: Request) -> int:
-    if request.form.get("client_assertion"):
-        return 700027
-    return 7000216 if request.form["grant_type"] == "client_credentials" else 7000218

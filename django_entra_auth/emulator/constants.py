@@ -6,6 +6,15 @@ TENANT_DOMAINS = ("contoso.example", "contoso.onmicrosoft.com")
 FABRIKAM_TENANT_ID = "b1e6f0a4-93c7-4d2f-8a15-64c2f7d90e02"
 FABRIKAM_DOMAINS = ("fabrikam.example", "fabrikam.onmicrosoft.com")
 
+# A directory of customers: Microsoft Entra External ID.
+CUSTOMERS_TENANT_ID = "d4f8b2c6-70e5-4a19-9d3c-51b7e6a80f03"
+CUSTOMERS_DOMAINS = ("contosocustomers.onmicrosoft.com",)
+
+# One more of customers, as Azure AD B2C keeps them.
+B2C_TENANT_ID = "e90c3a17-64bd-4f52-8b0e-27d1f5c96a04"
+B2C_DOMAINS = ("contosob2c.onmicrosoft.com",)
+B2C_POLICY = "b2c_1_susi"
+
 CONSUMER_TENANT_ID = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 CLIENT_ID = "3f2a6c1e-5b7d-4e90-a1c8-0d9e8f7a6b10"

@@ -1,58 +1,73 @@
 """Who and what the local Entra knows: tenants, people, application registrations."""
 
 import hashlib
+import hmac
 import re
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from .constants import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    CONSUMER_TENANT_ID,
-    FABRIKAM_DOMAINS,
-    FABRIKAM_TENANT_ID,
-    OTHER_CLIENT_ID,
-    OTHER_CLIENT_SECRET,
-    PASSWORD,
-    TENANT_DOMAINS,
-    TENANT_ID,
-)
+from .constants import CONSUMER_TENANT_ID, PASSWORD, TENANT_ID
+from .registered_credentials import RegisteredCredentials
 from .scopes import RESERVED, resource_of
 
 EVERYTHING = "*"  # an administrator's consent to all that the application was registered with
 
 Audience = Literal["tenant", "organizations", "common", "consumers"]
+TenantKind = Literal["workforce", "external_id", "b2c"]
 
 _AUDIENCES: tuple[Audience, ...] = ("organizations", "common", "consumers")
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff#\\]")
-_DEFAULT_PATHS = ("/auth/callback", "/auth/logout/")
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """One directory; `domains` are its verified domains."""
+    """One directory; `domains` are its verified domains.
+
+    One of kind `external_id` or `b2c` holds customers, who sign in nowhere else. `policies` are
+    B2C's user flows; `issuer_names_policy` is how such a tenant can be set up.
+    """
 
     tenant_id: str
     name: str
     domains: tuple[str, ...]
+    kind: TenantKind = "workforce"
+    policies: tuple[str, ...] = ()
+    issuer_names_policy: bool = False
 
 
 @dataclass(frozen=True)
 class Segment:
-    """The tenant segment of a URL, resolved: one tenant, or an audience of many."""
+    """The tenant segment of a URL, resolved: one tenant, or an audience of many.
+
+    `policy` is B2C's user flow; `customer_tids` are directories whose people stay among themselves.
+    """
 
     audience: Audience
     tenant: Tenant | None = None
+    policy: str = ""
+    customer_tids: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
         """Equal for all spellings of the same segment; codes are bound to it."""
-        return self.tenant.tenant_id if self.tenant else self.audience
+        own = self.tenant.tenant_id if self.tenant else self.audience
+        return f"{own}/{self.policy}" if self.policy else own
+
+    def lists(self, person: "Person") -> bool:
+        """Whether the sign-in page offers `person`: strangers too, but customers at home alone."""
+        if self.tenant is not None and self.tenant.tenant_id in self.customer_tids:
+            return person.home_tid == self.tenant.tenant_id
+        if person.home_tid in self.customer_tids:
+            return False
+        is_personal = person.home_tid == CONSUMER_TENANT_ID
+        if self.tenant is not None and is_personal:
+            return account_in(person, self) is not None
+        return self.audience != "consumers" or is_personal
 
     @property
     def issuer_tenant(self) -> str:
@@ -101,6 +116,10 @@ class Person:
         digest = hashlib.sha256(f"login_hint {self.home_tid} {self.home_oid}".encode()).digest()
         return "O." + urlsafe_b64encode(digest).decode().rstrip("=")
 
+    def has_password(self, password: str) -> bool:
+        """Whether `password` is theirs."""
+        return hmac.compare_digest(password.encode(), self.password.encode())
+
     def answers_to(self, hint: str) -> bool:
         """Whether `hint` is this person's user name or opaque login hint."""
         return hint.casefold() == self.username.casefold() or hint == self.login_hint
@@ -143,6 +162,7 @@ class Application:
     require_consent: bool = False
     consents: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     tenant_consents: dict[str, set[str]] = field(default_factory=dict)
+    credentials: RegisteredCredentials = field(default_factory=RegisteredCredentials)
 
     def has_consent(self, account: "Account", scopes: Iterable[str]) -> bool:
         """Whether `account` (or an administrator, by switching consent off) allows `scopes`."""
@@ -191,82 +211,27 @@ def _comparable(uri: str) -> tuple[str, ...] | None:
         return None
     host = parts.netloc.lower()
     name, _, port = host.partition(":")
-    if name in _LOOPBACK_HOSTS and (not port or port.isdecimal()):
+    if name in LOOPBACK_HOSTS and (not port or port.isdecimal()):
         host = name
     return (parts.scheme, host, parts.path or "/", parts.query)
 
 
-def default_redirect_uris() -> list[str]:
-    """Sign-in and signed-out addresses on both loopback names, http and https."""
-    return [
-        f"{scheme}://{host}{path}"
-        for path in _DEFAULT_PATHS
-        for scheme in ("http", "https")
-        for host in _LOOPBACK_HOSTS
-    ]
-
-
-def default_applications() -> list[Application]:
-    """The client under development and a second one, for mix-ups between clients."""
-    return [
-        Application(CLIENT_ID, CLIENT_SECRET, redirect_uris=default_redirect_uris()),
-        Application(
-            OTHER_CLIENT_ID,
-            OTHER_CLIENT_SECRET,
-            name="Other application",
-            redirect_uris=default_redirect_uris(),
-        ),
-    ]
-
-
-def default_tenants() -> list[Tenant]:
-    """The tenant of the registration, and a foreign one."""
-    return [
-        Tenant(TENANT_ID, "Contoso", TENANT_DOMAINS),
-        Tenant(FABRIKAM_TENANT_ID, "Fabrikam", FABRIKAM_DOMAINS),
-    ]
-
-
-def _oid(number: int) -> str:
-    return f"0a11ce00-0000-4000-8000-{number:012d}"
-
-
-def group_ids(count: int) -> list[str]:
-    """The object ids of the first `count` groups; the same at every start."""
-    return [str(uuid.uuid5(uuid.NAMESPACE_DNS, f"group-{n}.contoso.example")) for n in range(count)]
-
-
-def _person(number: int, name: str, domain: str, about: str, **more: Any) -> Person:
-    username = f"{name.split()[0].lower()}@{domain}"
-    return Person(username, name, oid=_oid(number), mail=username, about=about, **more)
-
-
-def default_people() -> dict[str, Person]:
-    """Everybody the emulator starts with, by short name."""
-    contoso, fabrikam = TENANT_DOMAINS[0], FABRIKAM_DOMAINS[0]
-    guest = {"home_tid": FABRIKAM_TENANT_ID, "home_oid": _oid(103)}
-    people = (
-        _person(1, "Alice Adams", contoso, "no special rule", country="NL", groups=group_ids(2)),
-        _person(2, "Bob Brown", contoso, "must pass MFA", mfa_required=True),
-        _person(3, "Carol Clark", fabrikam, "guest from Fabrikam", **guest),
-        _person(4, "Dave Davis", contoso, "account disabled", enabled=False),
-        _person(5, "Erin Evans", contoso, "app role Admin", roles=["Admin"]),
-        _person(6, "Frank Fisher", contoso, "member of 250 groups", groups=group_ids(250)),
-        _person(107, "Grace Green", fabrikam, "of another tenant", tid=FABRIKAM_TENANT_ID),
-        _person(7, "Heidi Hall", contoso, "administrator, may consent for all", is_admin=True),
-    )
-    return {person.username.partition("@")[0]: person for person in people}
-
-
 def resolve_segment(tenants: Iterable[Tenant], text: str) -> Segment | None:
-    """The meaning of a tenant segment; None when no such tenant exists."""
-    wanted = text.lower()
+    """The meaning of a tenant segment; None when no such tenant exists.
+
+    B2C's has the user flow behind the tenant, and may have "tfp" before it.
+    """
+    wanted = text.lower().removeprefix("tfp/")
+    known = list(tenants)
+    customers = frozenset(t.tenant_id for t in known if t.kind != "workforce")
     for audience in _AUDIENCES:
-        if wanted == audience:
-            return Segment(audience)
-    for tenant in tenants:
-        if wanted == tenant.tenant_id or wanted in tenant.domains:
-            return Segment("tenant", tenant)
+        if wanted == audience or (audience, wanted) == ("consumers", CONSUMER_TENANT_ID):
+            return Segment(audience, customer_tids=customers)
+    name, _, policy = wanted.partition("/")
+    for tenant in known:
+        if name == tenant.tenant_id or name in tenant.domains:
+            is_known = policy in (tenant.policies if tenant.kind == "b2c" else ("",))
+            return Segment("tenant", tenant, policy, customers) if is_known else None
     return None
 
 
@@ -275,10 +240,16 @@ def account_in(person: Person, segment: Segment) -> Account | None:
 
     At an audience of many tenants everybody signs in to their home tenant, guests too.
     """
-    if segment.audience == "consumers":
-        return None
-    if segment.tenant is None or segment.tenant.tenant_id == person.home_tid:
+    is_at_home = segment.tenant is not None and segment.tenant.tenant_id == person.home_tid
+    if is_at_home or (segment.tenant is None and _is_served(person, segment)):
         return Account(person, person.home_tid, person.home_oid)
-    if segment.tenant.tenant_id == person.tid:
+    if segment.tenant is not None and segment.tenant.tenant_id == person.tid:
         return Account(person, person.tid, person.oid)
     return None
+
+
+def _is_served(person: Person, segment: Segment) -> bool:
+    if person.home_tid in segment.customer_tids:
+        return False
+    is_personal = person.home_tid == CONSUMER_TENANT_ID
+    return segment.audience == "common" or is_personal == (segment.audience == "consumers")

@@ -5,8 +5,8 @@ from urllib.parse import quote, urlsplit
 from .directory import Segment
 from .errors import EntraError
 from .messages import Request, Response, json_response
+from .shapes import segment_issuer
 from .state import State
-from .tokens import issuer_of
 
 _PUBLIC = (
     ("Cache-Control", "max-age=86400, private"),
@@ -17,6 +17,32 @@ _CLAIMS = (
     "sub iss cloud_instance_name cloud_instance_host_name cloud_graph_host_name msgraph_host aud "
     "exp iat auth_time acr nonce preferred_username name tid ver at_hash c_hash email"
 )
+_B2C_CLAIMS = "name emails idp sub oid tfp iss iat exp aud acr nonce auth_time"
+_COMMON = {
+    "response_modes_supported": ["query", "fragment", "form_post"],
+    "subject_types_supported": ["pairwise"],
+    "id_token_signing_alg_values_supported": ["RS256"],
+}
+_B2C = {
+    "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+    "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+    "scopes_supported": ["openid"],
+    "claims_supported": [
+        "name",
+        "emails",
+        "idp",
+        "sub",
+        "oid",
+        "tfp",
+        "iss",
+        "iat",
+        "exp",
+        "aud",
+        "acr",
+        "nonce",
+        "auth_time",
+    ],
+}
 
 
 def require_segment(state: State, text: str, error: str = "invalid_request") -> Segment:
@@ -33,26 +59,31 @@ def configuration(state: State, request: Request, segment_text: str) -> Response
     base = f"{state.origin}/{quote(segment_text)}"
     app_id = request.query.get("appid")
     document = {
+        "issuer": segment_issuer(state.origin, segment),
+        "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
         "token_endpoint": f"{base}/oauth2/v2.0/token",
+        "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
+        "jwks_uri": f"{base}/discovery/v2.0/keys" + (f"?appid={quote(app_id)}" if app_id else ""),
+        **_COMMON,
+        **(_B2C if segment.policy else _entra_members(base, segment)),
+    }
+    return json_response(document).with_headers(*_PUBLIC)
+
+
+def _entra_members(base: str, segment: Segment) -> dict[str, object]:
+    return {
         "token_endpoint_auth_methods_supported": [
             "client_secret_post",
             "private_key_jwt",
             "client_secret_basic",
         ],
-        "jwks_uri": f"{base}/discovery/v2.0/keys" + (f"?appid={quote(app_id)}" if app_id else ""),
-        "response_modes_supported": ["query", "fragment", "form_post"],
-        "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
-        "issuer": issuer_of(state.origin, segment.issuer_tenant),
         "request_uri_parameter_supported": False,
         "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
-        "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
         "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
         "http_logout_supported": True,
         "frontchannel_logout_supported": True,
-        "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
         "claims_supported": _CLAIMS.split(),
         "kerberos_endpoint": f"{base}/kerberos",
         "tenant_region_scope": "WW" if segment.tenant else None,
@@ -61,14 +92,17 @@ def configuration(state: State, request: Request, segment_text: str) -> Response
         "msgraph_host": "graph.microsoft.com",
         "rbac_url": "https://pas.windows.net",
     }
-    return json_response(document).with_headers(*_PUBLIC)
 
 
 def keys(state: State, request: Request, segment_text: str) -> Response:
-    """The key set; each key names the issuer it may vouch for."""
-    require_segment(state, segment_text, "invalid_tenant")
-    issuer = issuer_of(state.origin, "{tenantid}")
+    """The key set; each key names the issuer it may vouch for, except B2C's, which name none."""
+    segment = require_segment(state, segment_text, "invalid_tenant")
+    is_own = segment.tenant is not None and segment.tenant.kind != "workforce"
+    issuer = segment_issuer(state.origin, segment if is_own else Segment("common"))
     entries = [key.public_jwk(issuer) for key in state.keys.published]
+    if segment.policy:
+        for entry in entries:
+            del entry["issuer"]
     return json_response({"keys": entries}).with_headers(*_PUBLIC)
 
 

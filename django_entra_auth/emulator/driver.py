@@ -51,13 +51,13 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.kind = ""
+        self.kind: str = ""
         self.forms: dict[str, Form] = {}
         self.iframes: list[str] = []
-        self.continue_url = ""
-        self.username = ""
-        self.error_number = 0
-        self.error_text = ""
+        self.continue_url: str = ""
+        self.username: str = ""
+        self.error_number: int = 0
+        self.error_text: str = ""
         self._form: Form | None = None
         self._in_error = ""
         self.feed(html)
@@ -101,7 +101,7 @@ class Page(HTMLParser):
 
 @dataclass(frozen=True)
 class Wishes:
-    """How the person behaves: which pages they complete, and whether they cancel at once."""
+    """How the person behaves: which pages they complete, and whether they leave at once."""
 
     person: Person
     mfa: bool = True
@@ -110,6 +110,7 @@ class Wishes:
     terms: bool = True
     password_change: bool = True
     cancel: bool = False
+    forgot_password: bool = False
 
 
 @contextmanager
@@ -165,6 +166,8 @@ def _choose_form(page: Page, status: int, wishes: Wishes) -> Form:
         return page.forms["answer"]
     if wishes.cancel:
         return page.forms["cancel"]
+    if wishes.forgot_password:
+        return page.forms["forgot"]
     return _CHOICES.get(page.kind, _choose_sign_in)(page.forms, wishes)
 
 

@@ -60,13 +60,13 @@ class Emulator(State):
         if self._servers:
             raise RuntimeError("the emulator is already running")
         self.stopping.clear()
-        self.keys = KeyRing()
+        self.keys: KeyRing = KeyRing()
         try:
             self._servers = self._listen(self._make_context() if self._tls else None)
         except BaseException:
             self._drop_folder()
             raise
-        self.origin = f"{'https' if self._tls else 'http'}://localhost:{self.port}"
+        self.origin: str = f"{'https' if self._tls else 'http'}://localhost:{self.port}"
         for server in self._servers:
             thread = threading.Thread(
                 target=server.serve_forever, args=(_POLL_SECONDS,), name="local-entra", daemon=True
@@ -143,14 +143,15 @@ class Emulator(State):
         terms: bool = True,
         password_change: bool = True,
         cancel: bool = False,
+        forgot_password: bool = False,
         browser: "requests.Session | None" = None,
     ) -> AuthorizationResponse:
         """Walk the pages from `auth_uri` as `person`; the app itself is not called.
 
         `mfa=False` gives a wrong code. The others answer their page when it is shown: consent is
         given or declined, the device registered, the terms accepted, the password changed, or
-        the page left by Cancel. `cancel` presses Cancel on the first page. Raises EmulatorPage
-        when the emulator stays on a page of its own.
+        the page left by Cancel. `cancel` presses Cancel on the first page, `forgot_password` the
+        link of a B2C user flow. Raises EmulatorPage when the emulator stays on a page of its own.
         """
         return walk_sign_in(
             auth_uri,
@@ -164,5 +165,6 @@ class Emulator(State):
                 terms=terms,
                 password_change=password_change,
                 cancel=cancel,
+                forgot_password=forgot_password,
             ),
         )

@@ -40,11 +40,11 @@ class EntraError(Exception):
     ) -> None:
         definition = CATALOGUE[number]
         self.number = number
-        self.error = error or definition.error
-        self.suberror = suberror or (definition.suberror if error is None else None)
+        self.error: str = error or definition.error
+        self.suberror: str | None = suberror or (definition.suberror if error is None else None)
         self.claims = claims
-        self.status = definition.status
-        self.text = f"{definition.text} {detail}".strip()
+        self.status: int = definition.status
+        self.text: str = f"{definition.text} {detail}".strip()
         super().__init__(f"AADSTS{number}: {definition.text}")
 
 
@@ -56,9 +56,9 @@ class Stamp:
     """Ids and time of one answer."""
 
     def __init__(self, correlation_id: str, now: float) -> None:
-        self.trace_id = str(uuid.uuid4())
+        self.trace_id: str = str(uuid.uuid4())
         self.correlation_id = correlation_id
-        self.timestamp = f"{datetime.fromtimestamp(now, timezone.utc):%Y-%m-%d %H:%M:%SZ}"
+        self.timestamp: str = f"{datetime.fromtimestamp(now, timezone.utc):%Y-%m-%d %H:%M:%SZ}"
 
 
 def make_stamp(request: Request, now: float) -> Stamp:

@@ -52,6 +52,11 @@ class Grant:
     contexts: frozenset[str] = frozenset()
     is_fresh: bool = False
 
+    @property
+    def policy(self) -> str:
+        """B2C's user flow, empty elsewhere."""
+        return self.segment.partition("/")[2]
+
 
 class Grants:
     """Everything issued and not yet forgotten; safe to use from several threads."""

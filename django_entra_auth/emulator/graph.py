@@ -31,6 +31,7 @@ ChallengeStyle = Literal[
 CHALLENGE_STYLES: tuple[ChallengeStyle, ...] = get_args(ChallengeStyle)
 
 TRANSFER_PATH = "/v1.0/me/transfer"
+LARGEST_PAGE = 999
 _MAX_CALLS = 10_000
 
 
@@ -51,7 +52,7 @@ class Graph:
     `challenge_style` chooses the shape of claims challenges: "quoted" is Graph's own; "forbidden"
     is the 403 of web APIs that need a person for a call of theirs; "invalid_token",
     "without_claims" and "undecodable" look like challenges and are none; the others are variants
-    that mean the same.
+    that mean the same. `largest_page` is how many memberships a page holds at most.
     """
 
     def __init__(self, faults: Faults) -> None:
@@ -60,6 +61,7 @@ class Graph:
         self._style: ChallengeStyle = "quoted"
         self._contexts = {TRANSFER_PATH: "c1"}
         self._forced: list[str] = []
+        self.largest_page = LARGEST_PAGE
         self.calls: list[GraphCall] = []
 
     @property

@@ -2,12 +2,13 @@
 
 import json
 import uuid
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .directory import Account, Person
-from .graph import TRANSFER_PATH
+from .graph import LARGEST_PAGE, TRANSFER_PATH
 from .graph_tokens import AccessToken
 from .messages import Request
 from .state import State
@@ -107,6 +108,41 @@ def _member_objects(call: Call) -> dict[str, Any]:
     }
 
 
+def _transitive_member_of(call: Call) -> dict[str, Any]:
+    """Memberships by page: their ids alone, as for a token that may not read groups."""
+    query, groups = call.request.query, call.person.groups
+    start = _read_skip_token(query.get("$skiptoken", ""))
+    size = min(_read_top(query.get("$top", "")), call.state.graph.largest_page)
+    answer: dict[str, Any] = {
+        "@odata.context": call.context_of("directoryObjects"),
+        "value": [
+            {"@odata.type": "#microsoft.graph.group", "id": group}
+            for group in groups[start : start + size]
+        ],
+    }
+    if start + size < len(groups):
+        token = urlsafe_b64encode(f"after {start + size}".encode()).decode()
+        address = f"{call.state.origin}{_MEMBERSHIPS_PATH}"
+        answer["@odata.nextLink"] = f"{address}?$top={size}&$skiptoken={token}"
+    return answer
+
+
+def _read_top(text: str) -> int:
+    if not text:
+        return _PAGE
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= LARGEST_PAGE:
+        raise GraphError(400, "Request_BadRequest", "Invalid page size specified in '$top'.")
+    return int(text)
+
+
+def _read_skip_token(text: str) -> int:
+    try:
+        start = urlsafe_b64decode(text).decode("ascii").removeprefix("after ") if text else "0"
+        return int(start[:9])
+    except ValueError:
+        raise GraphError(400, "Request_BadRequest", "The '$skiptoken' cannot be read.") from None
+
+
 def _transfer(call: Call) -> dict[str, Any]:
     """A made-up operation: it stands for what an API protects by an authentication context."""
     sent = _json_body(call.request)
@@ -158,9 +194,11 @@ def _user_info(call: Call) -> dict[str, Any]:
     return {name: value for name, value in claims.items() if value}
 
 
+_PAGE = 100
 _READ = ("User.Read", "User.ReadWrite", "User.Read.All", "User.ReadWrite.All")
 _MAIL = ("Mail.Read", "Mail.ReadWrite", "Mail.ReadBasic")
-_MEMBERS = (*_READ, "GroupMember.Read.All", "Directory.Read.All")
+_MEMBERS = (*_READ, "GroupMember.Read.All", "Group.Read.All", "Directory.Read.All")
+_MEMBERSHIPS_PATH = "/v1.0/me/transitiveMemberOf"
 _CONTEXTS_PATH = "/v1.0/identity/conditionalAccess/authenticationContextClassReferences"
 _CONTEXT_SCOPES = ("Policy.Read.ConditionalAccess", "Policy.Read.All", "AuthenticationContext.Read")
 _OPERATIONS: dict[tuple[str, str], Operation] = {
@@ -168,6 +206,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/v1.0/me/messages"): Operation(_messages, _MAIL),
     ("POST", "/v1.0/me/revokeSignInSessions"): Operation(_revoke_sign_in_sessions, _READ),
     ("POST", "/v1.0/me/getMemberObjects"): Operation(_member_objects, _MEMBERS),
+    ("GET", _MEMBERSHIPS_PATH): Operation(_transitive_member_of, _MEMBERS),
     ("POST", TRANSFER_PATH): Operation(_transfer, _READ),
     ("GET", _CONTEXTS_PATH): Operation(_authentication_contexts, _CONTEXT_SCOPES),
     ("GET", "/oidc/userinfo"): Operation(_user_info),

@@ -10,10 +10,10 @@ from .directory import EVERYTHING, Account, Person, account_in
 from .errors import EntraError, PageError, Stamp
 from .grants import Grant
 from .messages import Request, Response
+from .shapes import PASSWORD_FORGOTTEN, USER_CANCELLED, b2c_refusal, client_info_at
 from .state import State
 from .step_pages import render_step
 from .steps import consents_for_all, current_demand, next_step, signed_in_account
-from .tokens import make_client_info
 
 
 def show_next_page(
@@ -63,8 +63,9 @@ def _require_page(state: State, request: Request) -> Browser:
 
 def _password(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
     pending.typed_username = request.form.get("username", "").strip()
-    person = state.find_person(pending.typed_username)
-    trouble = _check_password(person, pending, request.form.get("password", ""))
+    password = request.form.get("password", "")
+    person = state.find_person(pending.typed_username, pending.request.segment, password)
+    trouble = _check_password(person, pending, password)
     if person is None or trouble:
         pending.session = None
         pending.done.add("other")
@@ -77,7 +78,7 @@ def _password(state: State, request: Request, browser: Browser, pending: Pending
 def _check_password(person: Person | None, pending: Pending, password: str) -> int:
     if person is None:
         return 50034
-    if not hmac.compare_digest(password.encode(), person.password.encode()):
+    if not person.has_password(password):
         return 50126
     if account_in(person, pending.request.segment) is None:
         return 50020
@@ -178,8 +179,22 @@ def _decline(state: State, request: Request, browser: Browser, pending: Pending)
 
 
 def _cancel(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if pending.request.segment.policy:
+        return _leave_user_flow(state, browser, pending, USER_CANCELLED)
     browser.finish(pending)
     return deliver_cancel(pending.request.reply)
+
+
+def _forgot(state: State, request: Request, browser: Browser, pending: Pending) -> Response:
+    if not pending.request.segment.policy:
+        raise PageError(50089)
+    return _leave_user_flow(state, browser, pending, PASSWORD_FORGOTTEN)
+
+
+def _leave_user_flow(state: State, browser: Browser, pending: Pending, number: int) -> Response:
+    browser.finish(pending)
+    stamp = Stamp(pending.request.correlation_id, state.clock())
+    return deliver(pending.request.reply, b2c_refusal(number, stamp))
 
 
 _BUTTONS = {
@@ -192,6 +207,7 @@ _BUTTONS = {
     "accept": _accept,
     "decline": _decline,
     "cancel": _cancel,
+    "forgot": _forgot,
 }
 BUTTONS = frozenset(_BUTTONS)
 
@@ -223,6 +239,6 @@ def finish(state: State, browser: Browser, pending: Pending) -> Response:
     browser.finish(pending)
     fields = {"code": state.grants.issue_code(grant)}
     if request.client_info:
-        fields["client_info"] = make_client_info(account)
+        fields["client_info"] = client_info_at(account, request.segment.policy)
     fields["session_state"] = session.session_state
     return deliver(request.reply, fields)

@@ -9,8 +9,9 @@ from .constants import GRAPH_RESOURCE_ID
 from .enforcement import Asked, Proof, find_satisfied_contexts
 from .grants import Grant
 from .scopes import require_one_resource, resource_scopes
+from .shapes import client_info_at, shape_answer, shape_claims
 from .state import State
-from .tokens import build_access_token_claims, build_id_token_claims, make_client_info, sign
+from .tokens import build_access_token_claims, build_id_token_claims, sign
 
 _SHORT_SECONDS, _SHORT_SPREAD = 3600, 1800
 _LONG_SECONDS, _LONG_SPREAD = 20 * 3600, 8 * 3600
@@ -57,7 +58,10 @@ def issue(state: State, wanted: Wanted) -> dict[str, Any]:
     if "openid" in asked.scopes:
         answer["id_token"] = _id_token(state, wanted)
     if wanted.wants_client_info:
-        answer["client_info"] = make_client_info(grant.account)
+        answer["client_info"] = client_info_at(grant.account, grant.policy)
+    if grant.policy:
+        has_api = bool(resource_scopes(asked.scopes))
+        return shape_answer(answer, state.clock(), has_api=has_api)
     return answer
 
 
@@ -120,6 +124,8 @@ def _id_token(state: State, wanted: Wanted) -> str:
         nonce=grant.nonce,
         now=state.clock(),
     )
+    tenant = state.find_tenant(grant.account.tid)
+    claims = shape_claims(claims, tenant, grant.policy, state.origin)
     if state.mutate_id_token is not None:
         header = {"typ": "JWT", "alg": "RS256", "kid": key.kid}
         return state.mutate_id_token(header, claims, key.private_key)

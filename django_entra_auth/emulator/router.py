@@ -71,20 +71,22 @@ def _sign_out(state: State, request: Request, _: str) -> Response:
     return sign_out_chosen(state, request)
 
 
+# A tenant; B2C's user flow behind it, and sometimes "tfp" before it.
+_SEGMENT = r"/((?:tfp/)?[^/]+(?:/[^/]+)?)"
 _PAGE = ("GET", "HEAD", "POST")
 _PUBLIC = ("GET", "HEAD", "OPTIONS")
 ROUTES = (
     Route(
-        re.compile(r"/([^/]+)/v2\.0/\.well-known/openid-configuration"),
+        re.compile(_SEGMENT + r"/v2\.0/\.well-known/openid-configuration"),
         discovery.configuration,
         _PUBLIC,
         "discovery",
     ),
-    Route(re.compile(r"/([^/]+)/discovery/v2\.0/keys"), discovery.keys, _PUBLIC, "keys"),
+    Route(re.compile(_SEGMENT + r"/discovery/v2\.0/keys"), discovery.keys, _PUBLIC, "keys"),
     Route(re.compile(r"/([^/]+)/discovery/instance"), discovery.instance, _PUBLIC),
-    Route(re.compile(r"/([^/]+)/oauth2/v2\.0/authorize"), authorize, _PAGE, "authorize"),
-    Route(re.compile(r"/([^/]+)/oauth2/v2\.0/token"), token, _PAGE, "token"),
-    Route(re.compile(r"/([^/]+)/oauth2/v2\.0/logout"), logout, _PAGE, "logout"),
+    Route(re.compile(_SEGMENT + r"/oauth2/v2\.0/authorize"), authorize, _PAGE, "authorize"),
+    Route(re.compile(_SEGMENT + r"/oauth2/v2\.0/token"), token, _PAGE, "token"),
+    Route(re.compile(_SEGMENT + r"/oauth2/v2\.0/logout"), logout, _PAGE, "logout"),
     Route(re.compile(r"/([^/]+)/v2\.0/adminconsent"), admin_consent_v2),
     Route(re.compile(r"/([^/]+)/adminconsent"), admin_consent_v1),
     Route(re.compile(rf"/sign-in/({'|'.join(sorted(BUTTONS))})"), _press, ("POST",)),

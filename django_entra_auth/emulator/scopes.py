@@ -7,7 +7,12 @@ from .constants import GRAPH_RESOURCE_ID
 from .errors import EntraError
 
 RESERVED = ("openid", "profile", "email", "offline_access")
-_GRAPH_PREFIX = "https://graph.microsoft.com/"
+_GRAPH_PREFIXES = (
+    "https://graph.microsoft.com/",
+    "https://graph.microsoft.us/",
+    "https://dod-graph.microsoft.us/",
+    "https://microsoftgraph.chinacloudapi.cn/",
+)
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # scope-token of RFC 6749 section 3.3
 
 
@@ -16,13 +21,20 @@ def parse_scopes(text: str) -> tuple[str, ...]:
     scopes = list(dict.fromkeys(text.split()))
     if any(not _TOKEN.fullmatch(scope) for scope in scopes):
         raise EntraError(70011, "A scope holds a character that is not allowed.")
-    names = [scope.removeprefix(_GRAPH_PREFIX) for scope in scopes]
+    names = [_shorten(scope) for scope in scopes]
     if any(not name for name in names):
         raise EntraError(70011, "A resource was given without a permission.")
     defaults = [name for name in names if name.endswith(".default")]
     if defaults and len(resource_scopes(names)) > 1:
         raise EntraError(70011, "'.default' cannot be combined with other permissions.")
     return tuple(names)
+
+
+def _shorten(scope: str) -> str:
+    for prefix in _GRAPH_PREFIXES:
+        if scope.startswith(prefix):
+            return scope.removeprefix(prefix)
+    return scope
 
 
 def resource_scopes(scopes: Iterable[str]) -> tuple[str, ...]:

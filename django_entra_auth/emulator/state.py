@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .browsers import Browsers
 from .constants import CLIENT_ID, TENANT_ID
+from .defaults import default_applications, default_people, default_tenants
 from .directory import (
     Account,
     Application,
     Person,
     Segment,
-    default_applications,
-    default_people,
-    default_tenants,
+    Tenant,
+    account_in,
     resolve_segment,
 )
 from .faults import Faults
@@ -44,21 +44,23 @@ class State:
     keys: KeyRing
 
     def __init__(self) -> None:
-        self.stopping = Event()
+        self.stopping: Event = Event()
         self._record_lock = Lock()
         self.reset()
 
     def reset(self) -> None:
         """Back to the first state, except for the running server and its keys."""
-        self.tenants = default_tenants()
+        self.tenants: list[Tenant] = default_tenants()
         self.people: dict[str, Person] = default_people()
-        self.applications = {app.client_id: app for app in default_applications()}
-        self.grants = Grants()
-        self.browsers = Browsers()
+        self.applications: dict[str, Application] = {
+            app.client_id: app for app in default_applications()
+        }
+        self.grants: Grants = Grants()
+        self.browsers: Browsers = Browsers()
         # Not the bound clock: tests replace it.
-        self.faults = Faults(lambda: self.clock())  # noqa: PLW0108
-        self.graph = Graph(self.faults)
-        self.policies = Policies()
+        self.faults: Faults = Faults(lambda: self.clock())  # noqa: PLW0108
+        self.graph: Graph = Graph(self.faults)
+        self.policies: Policies = Policies()
         self.optional_claims: set[str] = set()
         self.clock: Callable[[], float] = time.time
         self.requests: list[RecordedRequest] = []
@@ -87,15 +89,28 @@ class State:
     @property
     def cookie_name(self) -> str:
         """The session cookie; browsers share cookies between ports, so the port is in the name."""
-        return f"entra_emulator_{self.origin.rpartition(':')[2]}"
+        return f"entra_emulator_{self.origin.rpartition(':')[2].strip('/')}"
 
     def resolve(self, segment: str) -> Segment | None:
         """The meaning of a tenant segment; None when there is no such tenant."""
         return resolve_segment(self.tenants, segment)
 
-    def find_person(self, hint: str) -> Person | None:
-        """The person with this user name or opaque login hint."""
-        return next((p for p in self.people.values() if p.answers_to(hint)), None)
+    def find_tenant(self, tid: str) -> Tenant | None:
+        """The directory with this id; None for personal accounts."""
+        return next((tenant for tenant in self.tenants if tenant.tenant_id == tid), None)
+
+    def find_person(self, hint: str, segment: Segment, password: str = "") -> Person | None:
+        """Who has this user name or opaque login hint.
+
+        Two directories may each have such a person: one who can sign in at `segment` comes first,
+        and of those the one with the `password`.
+        """
+        found = [person for person in self.people.values() if person.answers_to(hint)]
+        ranked = sorted(
+            found,
+            key=lambda p: (account_in(p, segment) is None, not p.has_password(password)),
+        )
+        return next(iter(ranked), None)
 
     def has_person(self, person: Person) -> bool:
         """Whether `person` still exists."""

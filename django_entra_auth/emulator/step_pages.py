@@ -37,7 +37,8 @@ def render_step(
         error_text=CATALOGUE[number].text if number else "",
         person=session.person if session else None,
         username=_username(state, pending),
-        people=list(state.people.values()),
+        people=[p for p in state.people.values() if pending.request.segment.lists(p)],
+        can_forget=bool(pending.request.segment.policy),
         sessions=browser.sessions(),
         permissions=_permissions(pending),
         for_all=step == "consent" and consents_for_all(state, browser, pending),
@@ -65,7 +66,7 @@ def _username(state: State, pending: Pending) -> str:
         return pending.session.person.username
     if "other" in pending.done:
         return pending.typed_username
-    hinted = state.find_person(pending.request.login_hint)
+    hinted = state.find_person(pending.request.login_hint, pending.request.segment)
     return hinted.username if hinted else pending.request.login_hint
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from django.http import HttpRequest
 
 from django_entra_auth.conf import get_settings
-from django_entra_auth.downstream import find_graph_origins
 from django_entra_auth.exceptions import SignInFailed
 from django_entra_auth.interaction.answer import Answer
 from django_entra_auth.interaction.browser import ensure_browser
 from django_entra_auth.interaction.prompt import Prompt, find_keeper
 from django_entra_auth.interaction.state import Flow, new_flow_id, seal_flow
 from django_entra_auth.oauth2.admin_consent import build_admin_consent_uri
+from django_entra_auth.oauth2.authority import find_graph_origins
 from django_entra_auth.session import EntraSession
 
 

@@ -28,6 +28,7 @@ from django_entra_auth.interaction.state import Flow
 from django_entra_auth.oauth2 import merge_claims
 
 SECONDS_SHOWN = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 900, 1800, 3600)
+LONG_SECONDS = 120  # from here on people are told minutes
 
 
 def protect(response: HttpResponse) -> HttpResponse:
@@ -51,6 +52,7 @@ def wait(
             "message": FAILURES[reason].message,
             "details": build_details(SignInFailed(reason, result=trouble.result)),
             "seconds": shown,
+            "minutes": shown // 60 if shown >= LONG_SECONDS else 0,
             "retry_url": own_address(request) if caller is Caller.NAVIGATION else None,
         }
         response = pages.render_page(request, "wait", context, status=503)

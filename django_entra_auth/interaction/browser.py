@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponseBase
 
@@ -18,6 +19,9 @@ MARKER_COOKIE = "entra_signed_in"
 MARKER_SECONDS = 60
 SIGN_OUT_COOKIE = "entra_signed_out"
 SIGN_OUT_SECONDS = 600
+# What a sign-out has ended beside the session: "provider", this browser was sent to Entra's own
+# sign-out; "everywhere", the other devices'; "passwords", of those not the ones with a password.
+SignOutWord = Literal["provider", "everywhere", "passwords"]
 NEW_BROWSER = "_entra_new_browser"
 SIGNED_OUT_FLAG = "_entra_signed_out"
 
@@ -99,12 +103,12 @@ def drop_cookies(request: HttpRequest, response: HttpResponseBase) -> None:
         set_signed_out(response)
 
 
-def set_signed_out(response: HttpResponseBase, *, at_provider: bool = False) -> None:
-    """Note for ten minutes that somebody signed out here, and whether at Entra too.
+def set_signed_out(response: HttpResponseBase, *more: SignOutWord) -> None:
+    """Note for ten minutes that somebody signed out here, and what else was ended.
 
     It chooses words and asks for the account at the next sign-in; nothing else rests on it.
     """
-    value = "provider" if at_provider else "site"
+    value = ".".join(["site", *more])
     _set_cookie(response, SIGN_OUT_COOKIE, value, secure=False, max_age=SIGN_OUT_SECONDS)
 
 
@@ -113,9 +117,9 @@ def has_signed_out(request: HttpRequest) -> bool:
     return bool(request.COOKIES.get(SIGN_OUT_COOKIE))
 
 
-def has_signed_out_at_provider(request: HttpRequest) -> bool:
-    """Whether this browser was just sent to Entra's sign-out."""
-    return request.COOKIES.get(SIGN_OUT_COOKIE) == "provider"
+def read_signed_out(request: HttpRequest) -> frozenset[str]:
+    """The words with which the last sign-out in this browser was noted."""
+    return frozenset(request.COOKIES.get(SIGN_OUT_COOKIE, "").split("."))
 
 
 def drop_marker(response: HttpResponseBase) -> None:

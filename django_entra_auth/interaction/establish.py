@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -37,6 +38,10 @@ from django_entra_auth.session_entry import (
 from django_entra_auth.sign_ins import normalise_guid
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+_GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# B2C writes the user flow behind the object id.
+_HOME_ACCOUNT_ID = re.compile(rf"{_GUID}(?:-[A-Za-z0-9_-]{{1,64}})?\.{_GUID}")
 
 
 class SignInBackend(Protocol):
@@ -77,20 +82,21 @@ def validate_account(result: Mapping[str, Any], settings: EntraSettings) -> Vali
 
 
 def _home_account_id(result: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-    """The id from the token response's `client_info`, else of the account in this tenant."""
-    uid, _, utid = (read_home_account_id(result) or "").lower().partition(".")
-    if normalise_guid(uid) and normalise_guid(utid):
-        return f"{uid}.{utid}"
-    return f"{claims['oid']}.{claims['tid']}"
+    """The id from the token response's `client_info`, else of the account in this tenant.
+
+    Spelled as it came: the token cache knows the account by it.
+    """
+    found = read_home_account_id(result) or ""
+    return found if _HOME_ACCOUNT_ID.fullmatch(found) else f"{claims['oid']}.{claims['tid']}"
 
 
 def _is_tenant_allowed(tid: str, settings: EntraSettings) -> bool:
     if tid in settings.allowed_tenants or tid == PERSONAL_TENANT:
         return tid in settings.allowed_tenants
-    if settings.is_multi_tenant:
-        return "*" in settings.allowed_tenants
-    # One tenant's authority: the issuer check has tied the token to it.
-    return not settings.allowed_tenants
+    # At one tenant's authority the issuer check has tied the token to it.
+    return "*" in settings.allowed_tenants or not (
+        settings.allowed_tenants or settings.is_multi_tenant
+    )
 
 
 def describe_account(claims: Mapping[str, Any]) -> dict[str, str]:

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Entra says access_denied both to "Cancel" and to "No": only the number tells them apart.
 DECLINED = 65004
 ADMIN_CONSENT = frozenset({90094, 90095, 900941})
+# What a B2C user flow without a page for it says of "Forgot your password?".
+PASSWORD_FORGOTTEN = "AADB2C90118"  # noqa: S105  an error's number
 
 _WORD = re.compile(r"[a-z_]{0,64}")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ")
@@ -108,6 +110,11 @@ FAILURES: Mapping[str, Failure] = {
     "cancelled": Failure(
         403, _("You cancelled the sign-in"),
         _("You are not signed in."), _("Sign in again whenever you like."),
+    ),
+    "password_forgotten": Failure(
+        403, _("Your password cannot be reset here"),
+        _("You asked for a new password, and this site has no page for that."),
+        _("Ask the people who run this site how to get one, then sign in again."),
     ),
     "consent_missing": Failure(
         403, _("Permission was not given"),
@@ -212,6 +219,8 @@ def reason_for(result: Mapping[str, Any]) -> str:
         return "loop_detected"
     if found.number in ADMIN_CONSENT:
         return "admin_consent_needed"
+    if str(result.get("error_description", "")).startswith(PASSWORD_FORGOTTEN):
+        return "password_forgotten"
     if found.number == DECLINED and result.get("error_subcode") != "cancel":
         return "consent_missing"
     return _BY_CATEGORY[found.category]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from django.contrib.auth import logout
-from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.http import HttpRequest
 
 from django_entra_auth.cache.entries import Entries, build_key
@@ -19,6 +19,7 @@ from django_entra_auth.exceptions import (
     TemporarilyUnavailable,
     build_token_error,
 )
+from django_entra_auth.group_membership import complete_groups
 from django_entra_auth.interaction.establish import validate_account
 from django_entra_auth.interaction.next_url import APP_NAME
 from django_entra_auth.interaction.prompt import find_first_scopes
@@ -32,6 +33,8 @@ from django_entra_auth.sign_ins.rows import has_cookie_sessions
 PAUSE_SECONDS = 60
 # The account is disabled, unknown or deleted: no prompt could help.
 GONE = frozenset({50034, 50057, 500341})
+# In an answer: the groups could not be told for now, and after how many seconds to ask again.
+AGAIN_IN = "groups_again_in"
 # What a check returns when another request of the same session has just made it.
 ASKED_ALREADY = {"token_source": "cache"}
 
@@ -100,8 +103,7 @@ def revalidate(
     needed = build_token_error(result)
     if isinstance(needed, InteractionRequired):
         raise needed
-    later = clock() - (get_settings().revalidate_seconds or 0) + PAUSE_SECONDS
-    return _note_check(request, {}, later)
+    return _note_check(request, {}, _time_to_check_in(PAUSE_SECONDS, clock()))
 
 
 def _ask_once(request: HttpRequest, entra: EntraSession) -> Result:
@@ -116,14 +118,27 @@ def _ask_once(request: HttpRequest, entra: EntraSession) -> Result:
         result = entra.acquire_token_silent(scopes, force_refresh=True)
         if result is None:
             return {"error": "interaction_required"}
-        if "error" not in result:
-            entries.save(key, 1, PAUSE_SECONDS)
-        return result
+        if "error" in result:
+            return result
+        entries.save(key, 1, PAUSE_SECONDS)
+        return _complete(request, entra, result)
 
     try:
         return open_token_cache(sign_in_id).single_flight(key, ask) or ASKED_ALREADY
     except TemporarilyUnavailable as outage:
         return outage.result
+
+
+def _complete(request: HttpRequest, entra: EntraSession, result: dict[str, Any]) -> dict[str, Any]:
+    """The answer with the person's groups, asked for by the one request that speaks for all."""
+    claims = result.get("id_token_claims")
+    if claims is None:
+        return result
+    membership = complete_groups(request, claims, get_settings(), entra.acquire_token_silent)
+    completed = {**result, "id_token_claims": dict(membership.claims)}
+    if membership.is_passing:
+        completed[AGAIN_IN] = max(membership.retry_after, PAUSE_SECONDS)
+    return completed
 
 
 def _apply(
@@ -135,8 +150,11 @@ def _apply(
     if claims is None:
         logger.warning("A person was signed out: the account may no longer sign in here")
         return _sign_out(request)
+    # Groups that Graph could not tell give nothing: privileges are refused rather than guessed.
     apply_roles(user, claims, get_settings())
-    return _note_check(request, claims, now)
+    again_in = result.get(AGAIN_IN)
+    checked = now if again_in is None else _time_to_check_in(again_in, now)
+    return _note_check(request, claims, checked)
 
 
 def _find_allowed(result: Result, backend: ClaimsJudge) -> Mapping[str, Any] | None:
@@ -145,7 +163,21 @@ def _find_allowed(result: Result, backend: ClaimsJudge) -> Mapping[str, Any] | N
         claims = validate_account(result, get_settings()).claims
     except SignInFailed:
         return None
+    if AGAIN_IN in result:
+        # The site's own rule may go by groups, and Graph being down signs nobody out.
+        return claims
     return claims if backend.verify_claims(claims) else None
+
+
+def check_again_soon(session: SessionBase, seconds: float) -> None:
+    """Let the next check of a session come in `seconds`, at least PAUSE_SECONDS; not saved."""
+    when = _time_to_check_in(max(seconds, PAUSE_SECONDS), time.time())
+    session[SESSION_KEY] = {**session[SESSION_KEY], "checked": int(when)}
+
+
+def _time_to_check_in(seconds: float, now: float) -> float:
+    """When the last check must have been for the next to come due in `seconds`."""
+    return now - (get_settings().revalidate_seconds or 0) + seconds
 
 
 def _note_check(request: HttpRequest, claims: Mapping[str, Any], now: float) -> bool:

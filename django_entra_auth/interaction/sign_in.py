@@ -16,6 +16,7 @@ from django_entra_auth.cache.entries import Entries, build_key
 from django_entra_auth.client import get_application
 from django_entra_auth.conf import EntraSettings, get_settings
 from django_entra_auth.exceptions import SignInFailed, TemporarilyUnavailable
+from django_entra_auth.group_membership import Membership, acquire_from, complete_groups
 from django_entra_auth.interaction.admin_consent import ConsentGiven, read_admin_consent
 from django_entra_auth.interaction.answer import Answer
 from django_entra_auth.interaction.browser import read_browser
@@ -36,11 +37,13 @@ from django_entra_auth.interaction.loop_guard import mark_prompted
 from django_entra_auth.interaction.next_url import check_next, default_next
 from django_entra_auth.interaction.prompt import find_redeemed_scopes, load_details
 from django_entra_auth.interaction.resume import grant
+from django_entra_auth.interaction.revalidation import check_again_soon
 from django_entra_auth.interaction.state import (
     Flow,
     SealedFlow,
     open_flow,
 )
+from django_entra_auth.provisioning import ValidatedSignIn
 from django_entra_auth.session import EntraSession
 
 SIGN_IN_SCOPES = ("openid", "profile", "email", "offline_access")
@@ -123,8 +126,12 @@ def _complete(
     sign_in = validate_account(result, settings)
     require_expected(request, sign_in, flow.expected)
     require_satisfied(result, flow.requirement)
+    membership = complete_groups(
+        request, sign_in.claims, settings, acquire_from(result, _kept_scopes(flow, settings))
+    )
+    sign_in = ValidatedSignIn(membership.claims)
     keep_tokens = partial(_keep_tokens, request, result, flow)
-    note_end = partial(_note_end, flow)
+    note_end = partial(_note_end, flow, membership)
     user = establish(request, sign_in, backend, keep_tokens=keep_tokens, note_end=note_end)
     signals.signed_in.send_robust(
         type(backend),
@@ -142,8 +149,10 @@ def _complete(
     )
 
 
-def _note_end(flow: Flow, session: SessionBase) -> None:
+def _note_end(flow: Flow, membership: Membership, session: SessionBase) -> None:
     """In the same write as the sign-in: what comes later, a request under way may overwrite."""
+    if membership.is_passing:
+        check_again_soon(session, membership.retry_after)
     if flow.reason:
         mark_prompted(session, flow.reason)
     if flow.resume_id:
@@ -181,7 +190,7 @@ def _redeem(
     flow = {
         "state": answer.state,
         "redirect_uri": sealed.flow.redirect_uri,
-        "scope": [*find_redeemed_scopes(sealed.flow, get_settings()), *SIGN_IN_SCOPES],
+        "scope": _kept_scopes(sealed.flow, get_settings()),
         "code_verifier": sealed.code_verifier(browser),
         "nonce": sealed.nonce(browser),
         "claims_challenge": sealed.flow.requirement.build_claims(),
@@ -199,8 +208,11 @@ def _keep_tokens(request: HttpRequest, result: dict[str, Any], flow: Flow, sign_
     seconds = request.session.get_expiry_age
     token_cache = sign_ins.open_token_cache(sign_in_id, session_seconds=seconds)
     application = get_application().bind(token_cache)
-    scopes = find_redeemed_scopes(flow, get_settings())
-    application.keep_sign_in(result, [*scopes, *SIGN_IN_SCOPES])
+    application.keep_sign_in(result, _kept_scopes(flow, get_settings()))
+
+
+def _kept_scopes(flow: Flow, settings: EntraSettings) -> list[str]:
+    return [*find_redeemed_scopes(flow, settings), *SIGN_IN_SCOPES]
 
 
 def _reason_of_redemption(result: Mapping[str, Any]) -> str:

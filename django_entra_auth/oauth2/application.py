@@ -24,7 +24,7 @@ from .auth_code import (
 )
 from .authority import parse_authority
 from .claims import check_capabilities, merge_claims
-from .credential import parse_credentials
+from .credential import OnRejected, parse_credentials
 from .errors import ProtocolFailure, Result, with_classification
 from .http import BoundedHttpClient, HttpClient
 from .http_cache import ExpiringCache
@@ -46,6 +46,7 @@ class ConfidentialClientApplication:
     ``client_capabilities`` join every claims request. ``token_cache`` keeps people's tokens (in
     memory unless given), ``http_cache`` what Entra asked to respect. ``http_client`` replaces
     the HTTP client; ``proxies`` and ``ca_bundle`` are then its own affair.
+    ``on_credential_rejected`` is told of credentials that are due to be taken off the list.
 
     Methods return dictionaries: a success has the token response's members, a failure has
     ``error``, ``error_description``, ``category`` and what Entra sent. ``ValueError`` is raised
@@ -69,6 +70,7 @@ class ConfidentialClientApplication:
         ca_bundle: str | None = None,
         max_retries: int = 1,
         throttle_limits: ThrottleLimits | None = None,
+        on_credential_rejected: OnRejected | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not client_id or not isinstance(client_id, str):
@@ -90,7 +92,7 @@ class ConfidentialClientApplication:
         self._provider = Provider(
             client_id,
             parse_authority(authority, allow_loopback=allow_loopback),
-            parse_credentials(client_credential),
+            parse_credentials(client_credential, on_rejected=on_credential_rejected),
             self._http,
             clock=clock,
         )
@@ -138,7 +140,7 @@ class ConfidentialClientApplication:
         flow: AuthCodeFlow = {
             "state": state or secrets.token_urlsafe(16),
             "redirect_uri": redirect_uri,
-            "scope": decorate_scopes(scopes),
+            "scope": self._provider.authority.adapt_scopes(decorate_scopes(scopes)),
             "code_verifier": check_verifier(code_verifier),
             "nonce": nonce or secrets.token_urlsafe(16),
         }
@@ -148,7 +150,7 @@ class ConfidentialClientApplication:
             flow["claims_challenge"] = claims_challenge
         hints = {
             "response_mode": response_mode,
-            "prompt": prompt,
+            "prompt": self._provider.authority.adapt_prompt(prompt),
             "login_hint": login_hint,
             "domain_hint": domain_hint,
             "max_age": None if max_age is None else str(max_age),
@@ -185,7 +187,7 @@ class ConfidentialClientApplication:
             "code": code,
             "redirect_uri": flow["redirect_uri"],
             "code_verifier": flow["code_verifier"],
-            "scope": " ".join(scope),
+            "scope": " ".join(self._provider.authority.adapt_scopes(scope)),
             "claims": self._merge(challenge),
         }
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -27,6 +28,16 @@ CLOUDS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"login.sovcloud-identity.sg"}),
 )
 """Authority hosts by cloud; the members of one set are aliases of each other."""
+
+_GLOBAL_GRAPH: Final = frozenset({"https://graph.microsoft.com"})
+# By the host that stands for a cloud; a cloud without a known Graph is not listed.
+_GRAPHS: Final = {
+    "login.microsoftonline.com": _GLOBAL_GRAPH,
+    "login.microsoftonline.us": frozenset(
+        {"https://graph.microsoft.us", "https://dod-graph.microsoft.us"}
+    ),
+    "login.partner.microsoftonline.cn": frozenset({"https://microsoftgraph.chinacloudapi.cn"}),
+}
 
 CONSUMER_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"
 TENANT_TEMPLATE: Final = "{tenantid}"
@@ -93,6 +104,14 @@ class Authority:
         """Whether a personal account may come from here."""
         return self.tenant.lower() != "organizations"
 
+    def adapt_prompt(self, prompt: str | None) -> str | None:
+        """Return the ``prompt`` to send: B2C offers no choice of accounts, only a new sign-in."""
+        return "login" if self.kind == "b2c" and prompt == "select_account" else prompt
+
+    def adapt_scopes(self, scopes: Iterable[str]) -> list[str]:
+        """Return the scopes to send: B2C has no ``email``; addresses are a user flow's claim."""
+        return [scope for scope in scopes if self.kind != "b2c" or scope != "email"]
+
     def trusts_endpoint(self, url: object) -> bool:
         """Return whether a discovered endpoint lies on this authority's host or its cloud's."""
         origin = parse_origin(url)
@@ -126,7 +145,8 @@ class Authority:
         by_tenant = f"https://{tenant.lower()}{_EXTERNAL_ID_HOST}"
         if self.kind == "external_id":
             return frozenset({by_tenant})
-        if self.kind == "custom":
+        # External ID names its GUID host behind an own domain too, and so does a local emulator.
+        if self.kind == "custom" or (self.kind == "entra" and not self.aliases):
             return frozenset({self.origin, by_tenant})
         return self.aliases | {self.origin}
 
@@ -159,6 +179,19 @@ def parse_origin(url: object) -> str | None:
     origin = f"{scheme}://{match['host'].lower()}"
     is_usual = port is None or int(port) == _DEFAULT_PORTS[scheme]
     return origin if is_usual else f"{origin}:{int(port)}"
+
+
+def find_graph_origins(authority: str) -> frozenset[str]:
+    """Return the origins of Microsoft Graph in the cloud of an authority URL.
+
+    Empty for clouds whose Graph is not known. Authorities outside the listed clouds (External
+    ID, own domains, a local one) belong to the global cloud.
+    """
+    host = urlsplit(authority).hostname
+    cloud = next((cloud for cloud in CLOUDS if host in cloud), None)
+    if cloud is None:
+        return _GLOBAL_GRAPH
+    return next((origins for login, origins in _GRAPHS.items() if login in cloud), frozenset())
 
 
 def is_loopback(host: str) -> bool:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import binascii
 import uuid
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,14 +24,19 @@ from cryptography.hazmat.primitives.serialization import (
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS: Final = 600
 _MIN_BITS: Final = 2048
+_MAX_PFX: Final = 1_000_000
+_SEQUENCE: Final = b"\x30"
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, binascii.Error)
 
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A private key with its certificate, the leaf first; both are parsed."""
+    """A private key with its certificate, the leaf first; both are parsed.
 
-    private_key: RSAPrivateKey = field(repr=False)
+    Equal pairs have equal certificates: a certificate belongs to one key.
+    """
+
+    private_key: RSAPrivateKey = field(repr=False, compare=False)
     certificates: tuple[x509.Certificate, ...]
 
     def headers(self, *, send_x5c: bool) -> dict[str, Any]:
@@ -62,11 +66,18 @@ def load_pem(private_key: str, certificate: str, passphrase: str | None) -> KeyP
 def load_pfx(path: str, passphrase: str | None) -> KeyPair:
     """Return the pair in a PKCS #12 file. Raises ``ValueError`` when it cannot be read."""
     try:
-        content = Path(path).read_bytes()
+        content = _read_pfx(path)
         key, leaf, others = pkcs12.load_key_and_certificates(content, _as_bytes(passphrase))
     except (*_UNREADABLE, OSError):
         raise ValueError("client_credential: the PFX file cannot be read") from None
     return _pair(key, [certificate for certificate in (leaf, *others) if certificate is not None])
+
+
+def _read_pfx(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        content = file.read(_MAX_PFX)
+    # Key vaults hand a PFX file out as text, in base64; as it is, it begins with a sequence.
+    return content if content[:1] == _SEQUENCE else b64decode(content, validate=False)
 
 
 def _as_bytes(passphrase: str | None) -> bytes | None:
@@ -74,20 +85,20 @@ def _as_bytes(passphrase: str | None) -> bytes | None:
 
 
 def _pair(key: object, certificates: Iterable[x509.Certificate]) -> KeyPair:
-    chain = tuple(certificates)
     if not isinstance(key, RSAPrivateKey) or key.key_size < _MIN_BITS:
         raise ValueError("client_credential: an RSA key of at least 2048 bits is needed")
-    if not chain or chain[0].public_key() != key.public_key():
+    # Bundles do not agree on whether the leaf or the root comes first.
+    chain = tuple(sorted(certificates, key=lambda one: not _is_of(key, one)))
+    if not chain or not _is_of(key, chain[0]):
         raise ValueError("client_credential: the certificate does not belong to the private key")
     return KeyPair(key, chain)
 
 
-@dataclass(frozen=True)
-class PfxFile:
-    """Where a pair will be read from, once, when it is first needed."""
-
-    path: str
-    passphrase: str | None = field(repr=False)
+def _is_of(key: RSAPrivateKey, certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.public_key() == key.public_key()
+    except _UNREADABLE:
+        return False
 
 
 @dataclass(frozen=True)
@@ -98,18 +109,11 @@ class ClientCertificate:
     ask for; ``send_x5c`` brings the certificate along for subject-name validation.
     """
 
-    source: KeyPair | PfxFile = field(repr=False)
+    pair: KeyPair = field(repr=False)
     send_x5c: bool = False
-
-    @cached_property
-    def _pair(self) -> KeyPair:
-        if isinstance(self.source, KeyPair):
-            return self.source
-        return load_pfx(self.source.path, self.source.passphrase)
 
     def authenticate(self, *, client_id: str, token_endpoint: str, now: float) -> dict[str, str]:
         """Return the fields of a signed assertion, good for ten minutes."""
-        pair = self._pair
         claims = {
             "aud": token_endpoint,
             "iss": client_id,
@@ -119,6 +123,6 @@ class ClientCertificate:
             "iat": int(now),
             "exp": int(now) + ASSERTION_SECONDS,
         }
-        headers = pair.headers(send_x5c=self.send_x5c)
-        assertion = jwt.encode(claims, pair.private_key, "PS256", headers=headers)
+        headers = self.pair.headers(send_x5c=self.send_x5c)
+        assertion = jwt.encode(claims, self.pair.private_key, "PS256", headers=headers)
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from . import aadsts
 from .aadsts import Actor, Category
+from .aadsts.entry import gettext_noop as _
 
 _TRANSIENT_STATUS: Final = 500
 _THROTTLED_STATUS: Final = 429
@@ -34,6 +35,7 @@ _BY_ERROR: Final[dict[str, Category]] = {
     "authorization_pending": "interaction",
     "bad_verification_code": "interaction",
     "consent_required": "consent",
+    "credential_unavailable": "configuration",
     "expired_token": "expired_grant",
     "interaction_required": "interaction",
     "invalid_authority_metadata": "configuration",
@@ -63,50 +65,53 @@ KNOWN_SUBERRORS: Final = frozenset(_BY_SUBERROR)
 _DEFAULTS: Final[dict[Category, tuple[Actor, str, str]]] = {
     "interaction": (
         "person",
-        "Your organization asks for another sign-in step",
-        "Sign in again and follow the steps on the sign-in page.",
+        _("Your organization asks for another sign-in step"),
+        _("Sign in again and follow the steps on the sign-in page."),
     ),
     "additional_action": (
         "person",
-        "Your organization asks for something outside the sign-in page",
-        "Follow your organization's instructions, for example register this device, and try again.",
+        _("Your organization asks for something outside the sign-in page"),
+        _(
+            "Follow your organization's instructions, for example register this device,"
+            " and try again."
+        ),
     ),
     "consent": (
         "person",
-        "The application has not been granted the permissions it asks for",
-        "Sign in again and accept the permissions, or ask an administrator to accept them.",
+        _("The application has not been granted the permissions it asks for"),
+        _("Sign in again and accept the permissions, or ask an administrator to accept them."),
     ),
     "password_change": (
         "person",
-        "The password has to be changed",
-        "Sign in again and change the password on the sign-in page.",
+        _("The password has to be changed"),
+        _("Sign in again and change the password on the sign-in page."),
     ),
     "blocked": (
         "administrator",
-        "Your organization's policy does not allow this",
-        "Give the error number and the correlation id to your administrator.",
+        _("Your organization's policy does not allow this"),
+        _("Give the error number and the correlation id to your administrator."),
     ),
-    "expired_grant": ("person", "The sign-in has ended", "Sign in again."),
+    "expired_grant": ("person", _("The sign-in has ended"), _("Sign in again.")),
     "throttled": (
         "nobody",
-        "Too many requests",
-        "Wait for the time shown and try again.",
+        _("Too many requests"),
+        _("Wait for the time shown and try again."),
     ),
     "transient": (
         "nobody",
-        "The sign-in service does not answer properly at the moment",
-        "Try again in a few minutes.",
+        _("The sign-in service does not answer properly at the moment"),
+        _("Try again in a few minutes."),
     ),
     "configuration": (
         "operator",
-        "The application is not set up correctly",
-        "Give the error number and the correlation id to the operator of this application.",
+        _("The application is not set up correctly"),
+        _("Give the error number and the correlation id to the operator of this application."),
     ),
-    "cancelled": ("person", "The sign-in was cancelled", "Start again whenever you like."),
+    "cancelled": ("person", _("The sign-in was cancelled"), _("Start again whenever you like.")),
     "invalid_answer": (
         "operator",
-        "The sign-in service sent an answer that cannot be accepted",
-        "Try again; if it happens again, tell the operator of this application.",
+        _("The sign-in service sent an answer that cannot be accepted"),
+        _("Try again; if it happens again, tell the operator of this application."),
     ),
 }
 

@@ -2,148 +2,135 @@
 
 from __future__ import annotations
 
-import inspect
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from .certificate import ASSERTION_TYPE, ClientCertificate, PfxFile, load_pem
+from .credential_forms import Credential, CredentialUnavailable, check_form, find_files
+from .credential_sources import Credentials, Files, Fixed, Function, Source
 
 ROLLOVER_NUMBERS: Final = frozenset(
-    {700024, 700027, 1000502, 7000214, 7000215, 7000222, 7000274, 7000277}
+    {50012, 70002, 700024, 700027, 700030, 700213, 1000502}
+    | {7000213, 7000214, 7000215, 7000222, 7000274, 7000277}
 )
-"""AADSTS numbers that mean: this secret or certificate is not the one that counts now."""
+"""AADSTS numbers that mean: this secret, certificate or assertion is not one that counts now."""
 
-_PEM_NAMES = {"private_key", "public_certificate", "passphrase", "thumbprint", "send_x5c"}
-_PFX_NAMES = {"private_key_pfx_path", "passphrase", "public_certificate", "send_x5c"}
+OnRejected = Callable[[int, Mapping[str, Any]], None]
+"""Told of a credential that was rejected while another one of the list was accepted.
 
-
-class Credential(Protocol):
-    """Something that adds the client's authentication to a token request."""
-
-    def authenticate(self, *, client_id: str, token_endpoint: str, now: float) -> dict[str, str]:
-        """Return the form fields that prove who is asking; ``now`` is Unix time."""
+Called with its place in the list, from 1, and the error dictionary; must not raise.
+"""
 
 
 @dataclass(frozen=True)
-class ClientSecret:
-    """A secret shared with Entra, sent in the body (OIDC Core section 9, client_secret_post)."""
+class Attempt:
+    """One credential to try: ``place`` is that of its entry in the list, from 1."""
 
-    secret: str = field(repr=False)
-
-    def authenticate(self, *, client_id: str, token_endpoint: str, now: float) -> dict[str, str]:
-        """Return the ``client_secret`` field."""
-        return {"client_secret": self.secret}
+    place: int
+    position: int
+    credential: Credential = field(repr=False)
 
 
 @dataclass(frozen=True)
-class ClientAssertion:
-    """An assertion that somebody else signs, for example a workload's own identity provider.
+class _Missing:
+    """Stands for the credential of an entry that has none at the moment."""
 
-    ``source`` is the assertion, or a function that is called for each request and may take
-    ``token_endpoint`` and ``client_id`` by name, or one mapping of both. What it raises is not
-    caught. RFC 7523 section 2.2.
-    """
-
-    source: str | Callable[..., str] = field(repr=False)
+    text: str
 
     def authenticate(self, *, client_id: str, token_endpoint: str, now: float) -> dict[str, str]:
-        """Return the fields of the assertion; ``ValueError`` when the function returns none."""
-        source = self.source
-        context = {"client_id": client_id, "token_endpoint": token_endpoint}
-        assertion = source if isinstance(source, str) else _call(source, context)
-        if not isinstance(assertion, str) or not assertion:
-            raise ValueError("client_credential: the assertion function returned no assertion")
-        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+        raise CredentialUnavailable(self.text)
 
 
 class CredentialChain:
     """Credentials in the order to try; remembers which one Entra accepted last."""
 
-    def __init__(self, credentials: tuple[Credential, ...]) -> None:
-        self._credentials = credentials
-        self._current = 0
+    def __init__(
+        self, sources: tuple[Source, ...], *, on_rejected: OnRejected | None = None
+    ) -> None:
+        self.sources = sources
+        self._on_rejected = on_rejected
+        self._current = (1, 0)
 
     def __iter__(self) -> Iterator[Credential]:
-        """Return each credential once, the remembered one first, the rest in their order."""
+        """Return the credentials as they are now. Raises ``CredentialUnavailable``."""
+        return (credential for source in self.sources for credential in source.load())
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Return what to try, the remembered one first; to ask on says that it was rejected.
+
+        An entry whose credentials were all rejected is asked once whether it has others by now.
+        """
         first = self._current
-        order = [first, *(n for n in range(len(self._credentials)) if n != first)]
-        return (self._credentials[number] for number in order)
+        places = range(1, len(self.sources) + 1)
+        for place in sorted(places, key=lambda number: number != first[0]):
+            position = first[1] if place == first[0] else 0
+            source = self.sources[place - 1]
+            loaded = _load(source)
+            yield from _begin_with(position, place, loaded)
+            newer = _renew(source, loaded)
+            yield from (one for one in _begin_with(0, place, newer) if one.credential not in loaded)
 
-    def remember(self, credential: Credential) -> None:
-        """Begin with ``credential`` from now on."""
-        for number, candidate in enumerate(self._credentials):
-            if candidate is credential:
-                self._current = number
+    def accept(self, attempt: Attempt, rejected: Mapping[int, Mapping[str, Any]]) -> None:
+        """Begin with ``attempt`` from now on, and tell of the other entries that were rejected.
+
+        ``rejected`` has their error dictionaries by place.
+        """
+        self._current = (attempt.place, attempt.position)
+        for place, result in rejected.items():
+            if place != attempt.place and self._on_rejected is not None:
+                self._on_rejected(place, result)
 
 
-def parse_credentials(value: Any) -> CredentialChain:
+def parse_credentials(
+    value: Any,
+    *,
+    on_rejected: OnRejected | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> CredentialChain:
     """Return the credentials that ``client_credential`` describes.
 
-    A secret; a mapping with ``private_key`` and ``public_certificate`` (PEM) or with
-    ``private_key_pfx_path``, both with ``passphrase`` and ``send_x5c`` if needed; a mapping with
-    ``client_assertion``; or a list of these. Raises ``ValueError``, without repeating the value.
+    * a secret, or ``client_secret_path``
+    * ``private_key`` and ``public_certificate`` (PEM), each also as ``…_path``; a file with the
+      key may hold the certificate too
+    * ``private_key_pfx_path`` (PKCS #12)
+    * ``client_assertion`` (text, or a function called for each request) or
+      ``client_assertion_path``
+    * a function that returns one of these, or a list of them
+    * a list of all these
+
+    Keys may have ``passphrase`` or ``passphrase_path``, and ``send_x5c``. Files are not read and
+    functions not called yet. ``monotonic`` returns seconds. Raises ``ValueError``, without
+    repeating the value.
     """
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     if not values:
         raise ValueError("client_credential is empty")
-    return CredentialChain(tuple(_parse_one(item) for item in values))
+    sources = tuple(_make_source(item, monotonic) for item in values)
+    return CredentialChain(sources, on_rejected=on_rejected)
 
 
-def _parse_one(value: Any) -> Credential:
-    if isinstance(value, str) and value.strip():
-        return ClientSecret(value)
-    if isinstance(value, Mapping):
-        names = set(value)
-        if names == {"client_assertion"}:
-            return _parse_assertion(value["client_assertion"])
-        if {"private_key", "public_certificate"} <= names <= _PEM_NAMES:
-            return _parse_pem(value)
-        if "private_key_pfx_path" in names and names <= _PFX_NAMES:
-            return _parse_pfx(value)
-    raise ValueError("client_credential is neither a secret, a certificate nor an assertion")
+def _make_source(value: Any, monotonic: Callable[[], float]) -> Source:
+    if callable(value):
+        return Function(value, monotonic=monotonic)
+    check_form(value)
+    return Files(value) if find_files(value) else Fixed(value)
 
 
-def _parse_assertion(source: Any) -> ClientAssertion:
-    if not (isinstance(source, str) and source) and not callable(source):
-        raise ValueError("client_credential: client_assertion must be text or a function")
-    return ClientAssertion(source)
+def _load(source: Source) -> Credentials:
+    try:
+        return source.load()
+    except CredentialUnavailable as exc:
+        return (_Missing(str(exc)),)
 
 
-def _parse_pem(value: Mapping[str, Any]) -> ClientCertificate:
-    texts = (value["private_key"], value["public_certificate"])
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("client_credential: private_key and public_certificate must be PEM text")
-    pair = load_pem(*texts, _read_passphrase(value))
-    return ClientCertificate(pair, send_x5c=bool(value.get("send_x5c")))
+def _renew(source: Source, rejected: Credentials) -> Credentials:
+    if isinstance(rejected[0], _Missing):
+        return ()
+    return source.renew(rejected)
 
 
-def _parse_pfx(value: Mapping[str, Any]) -> ClientCertificate:
-    path = str(value["private_key_pfx_path"])
-    # MSAL asks for the certificate in the header by public_certificate=True.
-    send_x5c = bool(value.get("send_x5c")) or value.get("public_certificate") is True
-    return ClientCertificate(PfxFile(path, _read_passphrase(value)), send_x5c=send_x5c)
-
-
-def _read_passphrase(value: Mapping[str, Any]) -> str | None:
-    passphrase = value.get("passphrase")
-    if isinstance(passphrase, bytes):
-        return passphrase.decode("utf-8", "replace")
-    if passphrase is not None and not isinstance(passphrase, str):
-        raise ValueError("client_credential: passphrase must be text")
-    return passphrase
-
-
-def _call(function: Callable[..., str], context: dict[str, str]) -> str:
-    parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return function(**context)
-    named = {p.name: context[p.name] for p in parameters if p.name in context}
-    if named:
-        return function(**named)
-    needs_one = any(
-        parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        for parameter in parameters
-    )
-    return function(context) if needs_one else function()
+def _begin_with(position: int, place: int, credentials: Credentials) -> Iterator[Attempt]:
+    numbers = range(len(credentials))
+    for number in sorted(numbers, key=lambda number: number != position):
+        yield Attempt(place, number, credentials[number])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,7 +72,9 @@ class Provider:
     def _endpoint(self, tenant_id: str | None) -> TokenEndpoint:
         url = self._metadata.get().token_endpoint
         if self.authority.is_shared and tenant_id is not None:
-            url = url.replace(f"/{self.authority.tenant}/", f"/{tenant_id}/", 1)
+            # The document may spell the segment in another case than the setting does.
+            shared = f"/{re.escape(self.authority.tenant)}/"
+            url = re.sub(shared, f"/{tenant_id}/", url, count=1, flags=re.IGNORECASE)
         return TokenEndpoint(url, self._client_id, self._credentials, self._http, self._clock)
 
     def _read_id_token(self, result: Mapping[str, Any], expected: Expectation) -> dict[str, Any]:

@@ -294,7 +294,10 @@ def _is_final(response: HttpResponse, form: Form) -> bool:
     if grant == "authorization_code" or grant.endswith("device_code"):
         return False
     body = parse_object(response.text)
-    return body is None or classify(body).category != "transient"
+    if body is None:
+        return True
+    # The next credential may be accepted; it is no part of the question's key.
+    return body.get("error") != "invalid_client" and classify(body).category != "transient"
 
 
 def _clean(text: str, form: Form) -> str:

@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .answers import describe_silence, make_headers, read_answer
-from .credential import ROLLOVER_NUMBERS, Credential, CredentialChain
+from .credential import ROLLOVER_NUMBERS, CredentialChain
+from .credential_forms import Credential, CredentialUnavailable
 from .errors import ProtocolFailure, Result, make_error
 from .http import TransportError
 from .throttle import ThrottledHttpClient
 
 logger = logging.getLogger(__name__)
 
+UNAVAILABLE: Final = "credential_unavailable"
+"""The ``error`` of a request that was not sent because there is no credential to send with it."""
 _LONGEST: Final = 366 * 86_400
+# Categories that leave open whether the client was recognized.
+_SAYS_NOTHING: Final = frozenset({"invalid_answer", "throttled", "transient"})
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,15 @@ class TokenEndpoint:
         Raises ``ProtocolFailure`` with the error dictionary for everything but a success.
         """
         result: Result = {}
-        for credential in self.credentials:
-            result = self._send(grant, credential, correlation_id)
+        rejected: dict[int, Result] = {}
+        for attempt in self.credentials.attempts():
+            result = self._send(grant, attempt.credential, correlation_id)
             # A rejected client was not listened to: its code, too, is as good as before.
-            if not _is_rollover(result):
-                self.credentials.remember(credential)
+            if not _is_rejected(result):
+                if result.get("category") not in _SAYS_NOTHING:
+                    self.credentials.accept(attempt, rejected)
                 break
+            rejected[attempt.place] = result
         if "error" in result:
             raise ProtocolFailure(result)
         return result
@@ -64,6 +72,11 @@ class TokenEndpoint:
             )
         except TransportError as exc:
             result = describe_silence(exc, correlation_id)
+        except CredentialUnavailable as exc:
+            # Nothing was sent; what is wrong is known here alone, and to be seen in the log.
+            extra = {"correlation_id": correlation_id}
+            logger.warning("A token request was not sent: %s", exc, extra=extra)
+            result = make_error(UNAVAILABLE, str(exc), correlation_id=correlation_id)
         else:
             result = read_answer(response, correlation_id=correlation_id, now=self.clock())
         if "error" not in result:
@@ -72,7 +85,9 @@ class TokenEndpoint:
         return result
 
 
-def _is_rollover(result: Mapping[str, Any]) -> bool:
+def _is_rejected(result: Mapping[str, Any]) -> bool:
+    if result.get("error") == UNAVAILABLE:
+        return True
     codes = result.get("error_codes")
     return isinstance(codes, list) and any(
         type(code) is int and code in ROLLOVER_NUMBERS for code in codes

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import Error, IntegrityError, router, transaction
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from django_entra_auth.models import TokenErrorRecord
+from django_entra_auth.models import EntraIdentity, TokenErrorRecord
 from django_entra_auth.recorder.events import Event
 
 SECONDS = 60
@@ -56,12 +58,23 @@ def prune(days: float) -> int:
 def _write_safely(event: Event) -> bool:
     using = router.db_for_write(TokenErrorRecord)
     try:
-        with transaction.atomic(using=using):
+        with _savepoint_where_needed(using):
             _write(event, using)
     except (Error, SynchronousOnlyOperation):
         logger.exception("A token error could not be recorded")
         return False
     return True
+
+
+def _savepoint_where_needed(using: str) -> AbstractContextManager[object]:
+    """Protects a transaction that is open already.
+
+    Where each statement commits by itself, a repeat so costs one UPDATE and nothing around it.
+    """
+    connection = connections[using]
+    if connection.in_atomic_block or not connection.get_autocommit():
+        return transaction.atomic(using=using)
+    return nullcontext()
 
 
 def _write(event: Event, using: str) -> None:
@@ -72,6 +85,7 @@ def _write(event: Event, using: str) -> None:
     minute = int(event.when.timestamp()) // SECONDS
     members = asdict(event)
     when = members.pop("when")
+    members["user_id"] = _find_user_id(event, using)
     try:
         with transaction.atomic(using=using):
             TokenErrorRecord.objects.using(using).create(
@@ -83,6 +97,14 @@ def _write(event: Event, using: str) -> None:
             )
     except IntegrityError:  # another worker was faster
         _count_one_more(rows.filter(minute=minute), event)
+
+
+def _find_user_id(event: Event, using: str) -> Any:
+    """Who it happened to; a job knows the account alone."""
+    if event.user_id is not None or not event.oid:
+        return event.user_id
+    identities = EntraIdentity.objects.using(using).filter(tid=event.tid, oid=event.oid)
+    return identities.values_list("user_id", flat=True).first()
 
 
 def _count_one_more(rows: QuerySet[TokenErrorRecord], event: Event) -> bool:

@@ -14,7 +14,7 @@ from django_entra_auth.sign_ins.ending import (
     has_ended,
 )
 from django_entra_auth.sign_ins.ids import hash_id, new_sign_in_id, normalise_guid
-from django_entra_auth.sign_ins.rows import follow_session_key, is_alive, start
+from django_entra_auth.sign_ins.rows import follow_session_key, has_any, is_alive, start
 from django_entra_auth.sign_ins.tokens import drop_tokens, find_successor, open_token_cache
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "end_one",
     "find_successor",
     "follow_session_key",
+    "has_any",
     "has_ended",
     "hash_id",
     "in_request",

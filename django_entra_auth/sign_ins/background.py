@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth import SESSION_KEY as USER_SESSION_KEY
 from django.utils.crypto import constant_time_compare
 
+from django_entra_auth import signals
 from django_entra_auth.cache.token_cache import SignInTokenCache
 from django_entra_auth.client import get_application
 from django_entra_auth.conf import get_settings
@@ -18,6 +19,7 @@ from django_entra_auth.exceptions import TemporarilyUnavailable, build_token_err
 from django_entra_auth.models import EntraSignIn
 from django_entra_auth.oauth2.errors import make_error
 from django_entra_auth.oauth2.token_cache import CachedAccount
+from django_entra_auth.sign_ins.account import Account
 from django_entra_auth.sign_ins.rows import has_cookie_sessions, open_session
 
 in_request: ContextVar[bool] = ContextVar("django_entra_auth_in_request", default=False)
@@ -34,10 +36,19 @@ def request_scope() -> Iterator[None]:
         in_request.reset(token)
 
 
+class _Live(NamedTuple):
+    """A sign-in that is alive: its row, its tokens, its account."""
+
+    row: EntraSignIn
+    cache: SignInTokenCache
+    account: CachedAccount
+
+
 class BackgroundTokens:
     """Tokens from a user's latest live sign-in, looked for again at every call.
 
-    So a job that is still running when the person signs out gets nothing any more.
+    So a job that is still running when the person signs out gets nothing any more. What goes wrong
+    is told by `token_error`, with no request; that nobody is signed in is no error of a token.
     """
 
     def __init__(self, user: Any) -> None:
@@ -57,24 +68,17 @@ class BackgroundTokens:
         `temporarily_unavailable`. Raises RuntimeError inside a request.
         """
         _require_no_request()
+        rows = _list_rows(self._user_id)
         try:
-            found = _find_live(self._user_id)
-            if found is None:
-                return None
-            cache, account = found
-            return (
-                get_application()
-                .bind(cache)
-                .acquire_token_silent(
-                    list(scopes),
-                    {"home_account_id": account.home_account_id},
-                    claims_challenge=claims_challenge,
-                    force_refresh=force_refresh,
-                )
-            )
+            live = _find_live(rows)
+            result = None if live is None else _ask(live, scopes, claims_challenge, force_refresh)
         except TemporarilyUnavailable:
             text = "The cache that holds the tokens cannot be asked."
-            return make_error("temporarily_unavailable", text)
+            live, result = None, make_error("temporarily_unavailable", text)
+        if result is not None and "access_token" not in result:
+            account = _name_account(rows[0] if live is None else live.row, live)
+            _tell(result, scopes, account)
+        return result
 
     def token(self, scopes: Sequence[str], *, claims_challenge: str | None = None) -> str:
         """An access token, or the exception for what is in the way.
@@ -106,15 +110,53 @@ def _require_no_request() -> None:
         raise RuntimeError("tokens_for() is for background code; in a request use request.entra.")
 
 
-def _find_live(user_id: Any) -> tuple[SignInTokenCache, CachedAccount] | None:
-    """The newest sign-in whose tokens and session are both there."""
+def _list_rows(user_id: Any) -> list[EntraSignIn]:
+    """The sign-ins of a user, the newest first."""
     rows = EntraSignIn.objects.filter(identity__user_id=user_id).select_related("identity__user")
-    for row in rows.order_by("-created", "-pk"):
+    return list(rows.order_by("-created", "-pk"))
+
+
+def _find_live(rows: Iterable[EntraSignIn]) -> _Live | None:
+    """The first sign-in whose tokens and session are both there."""
+    for row in rows:
         cache = SignInTokenCache(row.id_hash, get_settings())
         account = cache.load_account("")
         if account is not None and _has_session(row):
-            return cache, account
+            return _Live(row, cache, account)
     return None
+
+
+def _ask(
+    live: _Live, scopes: Sequence[str], claims_challenge: str | None, force_refresh: bool
+) -> dict[str, Any] | None:
+    application = get_application().bind(live.cache)
+    return application.acquire_token_silent(
+        list(scopes),
+        {"home_account_id": live.account.home_account_id},
+        claims_challenge=claims_challenge,
+        force_refresh=force_refresh,
+    )
+
+
+def _name_account(row: EntraSignIn, live: _Live | None) -> Account:
+    """Whose tokens they are; while the cache is down as far as the row says."""
+    identity = row.identity
+    return Account(
+        tid=identity.tid,
+        oid=identity.oid,
+        home_account_id=live.account.home_account_id if live else f"{identity.oid}.{identity.tid}",
+        username=live.account.username if live else "",
+    )
+
+
+def _tell(result: dict[str, Any], scopes: Sequence[str], account: Account) -> None:
+    signals.token_error.send_robust(
+        BackgroundTokens,
+        request=None,
+        result=dict(result),
+        scopes=tuple(scopes),
+        account=account,
+    )
 
 
 def _has_session(row: EntraSignIn) -> bool:

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from django_entra_auth.cache.chain import HOPS, Successor
+from django_entra_auth.cache.chain import has_cookie_sessions as has_cookie_sessions
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.models import EntraIdentity, EntraSignIn
@@ -72,6 +73,11 @@ def is_alive(id_hash: str) -> bool:
     return bool(EntraSignIn.objects.filter(id_hash=id_hash).exists())
 
 
+def has_any(user: Any) -> bool:
+    """Whether a user is signed in through Entra anywhere."""
+    return bool(EntraSignIn.objects.filter(identity__user=user).exists())
+
+
 def open_session(row: EntraSignIn) -> SessionBase | None:
     """The session of a sign-in in its engine's store, not loaded yet.
 
@@ -86,9 +92,17 @@ def open_session(row: EntraSignIn) -> SessionBase | None:
     return store(session_key)
 
 
-def has_cookie_sessions() -> bool:
-    """Whether sessions live in the browser alone."""
-    return django_settings.SESSION_ENGINE.endswith("signed_cookies")
+def delete_session(row: EntraSignIn) -> None:
+    """Delete the session of a sign-in. Raises TemporarilyUnavailable while its cache is down."""
+    session = open_session(row)
+    if session is None:
+        return
+    try:
+        session.delete()
+    except DatabaseError:
+        raise
+    except Exception as exc:  # caches share no class of outage errors
+        raise TemporarilyUnavailable({"error": "cache_unavailable"}) from exc
 
 
 def _take_over(id_hash: str, successor: Successor, identity: EntraIdentity) -> None:

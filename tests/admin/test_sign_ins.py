@@ -28,9 +28,15 @@ def new_browser(name: str = "alice") -> tuple[Client, EntraSignIn]:
     return client, EntraSignIn.objects.latest("pk")
 
 
-def act(client: Client, action: str, *rows: EntraSignIn, **more: Any) -> Any:
+def choose(client: Client, action: str, *rows: EntraSignIn, **more: Any) -> Any:
+    """Choose rows and an action: the page that asks, or the list with a message."""
     data = {"action": action, "_selected_action": [row.pk for row in rows], "index": 0, **more}
     return client.post(LIST, data, follow=True)
+
+
+def act(client: Client, action: str, *rows: EntraSignIn, **more: Any) -> Any:
+    """Answer that page with yes."""
+    return choose(client, action, *rows, post="yes", **more)
 
 
 def is_in(client: Client) -> bool:
@@ -115,9 +121,65 @@ def test_too_many_at_once_are_refused_and_nobody_is_signed_out(
 ) -> None:
     make_sign_ins(201, make_people(3))
     row = EntraSignIn.objects.latest("pk")
-    page = source_of(act(visit(VIEW, END), "sign_out", row, select_across=1))
-    assert "choose at most 200" in page
+    client = visit(VIEW, END)
+    for ask in (choose, act):
+        page = source_of(ask(client, "sign_out", row, select_across=1))
+        assert "choose at most 200" in page
     assert EntraSignIn.objects.count() == 201
+
+
+def test_nothing_ends_before_the_question_is_answered(visit: Callable[..., Client]) -> None:
+    here, row = new_browser()
+    there, _row = new_browser()
+    client = visit(VIEW, END)
+    page = choose(client, "sign_out_everywhere", row)
+    text = source_of(page)
+    assert "Sign out everywhere" in text
+    assert "<strong>alice@contoso.example</strong>" in text
+    assert "2 sign-ins" in text, "the one that was not chosen counts"
+    assert page.templates[0].name.endswith("confirm_sign_out.html")
+    assert is_in(here)
+    assert is_in(there)
+    assert not LogEntry.objects.exists()
+    page = source_of(choose(client, "sign_out", row))
+    assert f'name="_selected_action" value="{row.pk}"' in page
+    assert "signed in 20" in page
+    assert EntraSignIn.objects.count() == 2
+
+
+def test_what_is_confirmed_is_what_was_listed(visit: Callable[..., Client]) -> None:
+    make_sign_ins(3, make_people(3))
+    client = visit(VIEW, END)
+    asked = choose(client, "sign_out", EntraSignIn.objects.latest("pk"), select_across=1)
+    keys = asked.context["keys"]
+    assert len(keys) == 3
+    newcomer, _row = new_browser()
+    rows = EntraSignIn.objects.filter(pk__in=keys)
+    assert "3 sign-ins were ended." in source_of(act(client, "sign_out", *rows))
+    assert is_in(newcomer)
+
+
+def test_who_has_left_meanwhile_is_no_failure(visit: Callable[..., Client]) -> None:
+    browser, row = new_browser()
+    client = visit(VIEW, END)
+    choose(client, "sign_out_everywhere", row)
+    browser.logout()
+    page = source_of(act(client, "sign_out_everywhere", row))
+    assert "Nobody was signed out" in page
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("ask", [choose, act])
+def test_the_question_takes_post_token_and_permission_as_well(
+    visit: Callable[..., Client], ask: Callable[..., Any]
+) -> None:
+    browser, row = new_browser()
+    client = visit(VIEW)
+    assert "confirm_sign_out" not in str(
+        [one.name for one in ask(client, "sign_out", row).templates]
+    )
+    client.get(LIST, {"action": "sign_out", "_selected_action": row.pk, "post": "yes"})
+    assert is_in(browser)
 
 
 def test_sign_ins_are_found_by_person_and_account(visit: Callable[..., Client]) -> None:
@@ -182,4 +244,6 @@ def test_a_name_is_never_markup(visit: Callable[..., Client]) -> None:
     client = visit(is_superuser=True)
     for page in (LIST, IDENTITIES, f"{LIST}{row.pk}/change/", f"{LIST}?q={hostile}"):
         assert "<script>alert" not in source_of(client.get(page))
+    for action in ("sign_out", "sign_out_everywhere"):
+        assert "<script>alert" not in source_of(choose(client, action, row))
     assert "<script>alert" not in source_of(act(client, "sign_out", row))

@@ -8,7 +8,7 @@ from tests.chaos.site_processes import LOCK_SECONDS
 from tests.chaos.traffic import Tally, Traffic
 
 SOCKET_SECONDS = 0.5
-# As docs/redis.md has it, with shorter timeouts.
+# As docs/how-to/redis-in-production.md has it, with shorter timeouts.
 OPTIONS = {
     "SOCKET_CONNECT_TIMEOUT": SOCKET_SECONDS,
     "SOCKET_TIMEOUT": SOCKET_SECONDS,

@@ -162,6 +162,32 @@ class TestIssuer:
         with pytest.raises(ValueError, match="issuer"):
             parse_authority(authority).read_issuer(issuer)
 
+    def test_a_local_one_may_speak_as_external_id_does(self):
+        """So that its shape can be tried on this machine, where no issuer protects anybody."""
+        local = parse_authority(f"http://localhost:8400/{TENANT}", allow_loopback=True)
+        assert local.read_issuer(f"https://{TENANT}.ciamlogin.com/{TENANT}/v2.0") == TENANT
+        for issuer in (
+            f"https://{OTHER_TENANT}.ciamlogin.com/{TENANT}/v2.0",
+            f"https://{OTHER_TENANT}.ciamlogin.com/{OTHER_TENANT}/v2.0",
+            f"{GLOBAL}/{TENANT}/v2.0",
+        ):
+            with pytest.raises(ValueError, match="issuer"):
+                local.read_issuer(issuer)
+        with pytest.raises(ValueError, match="issuer"):
+            parse_authority(f"{GLOBAL}/{TENANT}").read_issuer(
+                f"https://{TENANT}.ciamlogin.com/{TENANT}/v2.0"
+            )
+
+
+@pytest.mark.parametrize("url", [f"{GLOBAL}/{TENANT}", CIAM, B2C])
+def test_only_b2c_is_asked_for_less(url):
+    authority = parse_authority(url)
+    is_b2c = url == B2C
+    assert authority.adapt_prompt("select_account") == ("login" if is_b2c else "select_account")
+    assert authority.adapt_prompt(None) is None
+    assert authority.adapt_prompt("login") == "login"
+    assert ("email" in authority.adapt_scopes(["openid", "email"])) is not is_b2c
+
 
 class TestEndpoints:
     @pytest.mark.parametrize(

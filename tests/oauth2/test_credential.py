@@ -134,7 +134,8 @@ class TestPem:
     def test_parsed_once(self, signing_key, certificate_pem):
         value = {"private_key": key_pem(signing_key), "public_certificate": certificate_pem}
         (credential,) = parse_credentials(value)
-        assert credential._pair is credential._pair
+        (again,) = (attempt.credential for attempt in parse_credentials(credential).attempts())
+        assert again is credential
         assert key_pem(signing_key) not in repr(credential)
 
 

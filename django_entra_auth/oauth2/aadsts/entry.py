@@ -33,6 +33,14 @@ class Entry:
     remedy: str
 
 
+def gettext_noop(text: str) -> str:
+    """Mark a text for translators; who shows it to people translates it.
+
+    `makemessages` goes by this name, and by `_`.
+    """
+    return text
+
+
 def group(
     category: Category, actor: Actor, remedy: str, titles: Mapping[int, str]
 ) -> tuple[Entry, ...]:

@@ -33,6 +33,11 @@ SIGN_INS = "/admin/django_entra_auth/entrasignin/"
 CLAIMS = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 GUID = "0b0d1f64-3c27-4c3c-8d5c-0f6a5d0f2a11"
 KEY = "a" * 64
+# What is wider than the place it has, and so would have to be scrolled sideways.
+TOO_WIDE = """() => [document.scrollingElement, ...document.querySelectorAll(
+    "#changelist .results, .entra-scroll, #content, .entra-panel")]
+    .filter(one => one.scrollWidth > one.clientWidth + 1)
+    .map(one => `${one.tagName}.${one.className}: ${one.scrollWidth} > ${one.clientWidth}`)"""
 
 
 @pytest.fixture
@@ -66,8 +71,11 @@ def look(
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             screenshot(page, f"{name}-{scheme}")
             assert_accessible(page)
+            assert page.evaluate(TOO_WIDE) == []
         page.set_viewport_size({"width": 390, "height": 844})
         screenshot(page, f"{name}-phone")
+        assert_accessible(page)
+        assert page.evaluate(TOO_WIDE) == []
 
     return judge
 
@@ -97,6 +105,25 @@ def test_every_page_looks_right_and_can_be_used_by_all(
         hold_back(429, 290)
     pages = {"list": ERRORS, "throttles": f"{ERRORS}throttles/", "sign-ins": SIGN_INS}
     for name, path in pages.items():
+        page.goto(site + path)
+        look(name)
+
+
+def test_long_names_and_addresses_fit_too(
+    operator: tuple[Page, str], look: Callable[[str], None]
+) -> None:
+    page, site = operator
+    person = get_user_model().objects.create(username="maximiliane.mustermann-" * 5 + "@x.example")
+    number = {"number": 500121, "resource": "api://" + "a-rather-long-name-of-an-api." * 4}
+    make_error(user=person, suberror="device_authentication_failed", count=4321, **number)
+    make_sign_ins(1, [person])
+    EntraSignIn.objects.update(contexts=[f"c{number}" for number in range(1, 26)])
+    hold_back(429, 290)
+    for name, path in {
+        "list": ERRORS,
+        "throttles": f"{ERRORS}throttles/",
+        "sign-ins": SIGN_INS,
+    }.items():
         page.goto(site + path)
         look(name)
 
@@ -165,7 +192,7 @@ def test_the_countdown_counts_the_very_seconds_without_script(
     assert first - 115 <= int(page.evaluate(shown)) <= first - 100
 
 
-def test_signing_somebody_out(operator: tuple[Page, str]) -> None:
+def test_signing_somebody_out(operator: tuple[Page, str], look: Callable[[str], None]) -> None:
     page, site = operator
     client = Client()
     sign_in(client, "alice")
@@ -173,6 +200,17 @@ def test_signing_somebody_out(operator: tuple[Page, str]) -> None:
     page.get_by_role("row", name="alice").get_by_role("checkbox").check()
     page.locator("select[name=action]").select_option(label="Sign out everywhere")
     page.locator("button[name=index]").click()
+    expect(page.get_by_role("heading", name="Sign out everywhere")).to_be_visible()
+    look("confirm")
+    page.get_by_role("link", name="No, take me back").click()
+    expect(page).to_have_url(site + SIGN_INS)
+    assert EntraSignIn.objects.count() == 1
+    page.get_by_role("row", name="alice").get_by_role("checkbox").check()
+    page.locator("select[name=action]").select_option(label="Sign out everywhere")
+    page.locator("button[name=index]").click()
+    button = page.get_by_role("button", name="Yes, I")
+    button.focus()
+    page.keyboard.press("Enter")
     expect(page.get_by_text("1 sign-in was ended.")).to_be_visible()
     assert not EntraSignIn.objects.exists()
     assert not SessionStore(client.cookies["sessionid"].value).load()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,10 @@ def complaints(context: BrowserContext) -> Iterator[list[str]]:
 
 @pytest.fixture
 def assert_clean() -> Callable[..., None]:
-    """`assert_clean(page)` fails on whatever axe finds, but for the rules in `allowed`."""
+    """`assert_clean(page)` fails on whatever axe finds."""
 
-    def check(page: Page, allowed: Collection[str] = ()) -> None:
+    def check(page: Page) -> None:
         found = {one["id"] for one in Axe().run(page).response["violations"]}
-        assert found <= set(allowed), page.title()
+        assert found == set(), page.title()
 
     return check

@@ -1,0 +1,18 @@
+"""The addresses of the project."""
+
+from django.urls import include, path
+
+from django_entra_auth.urls import urlpatterns as entra_urls
+from django_entra_auth.views import callback
+from tests.migration.msal.after import views
+
+urlpatterns = [
+    path("", views.home),
+    path("me/", views.me),
+    path("graph/", views.graph),
+]
+both_callbacks = [
+    path("auth/", include(entra_urls)),
+    path("getAToken", callback, name="callback"),  # the last one is sent to Entra
+]
+urlpatterns += [path("", include((both_callbacks, "django_entra_auth")))]

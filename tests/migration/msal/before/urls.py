@@ -1,0 +1,14 @@
+"""The addresses of the project."""
+
+from django.urls import path
+
+from tests.migration.msal.before import views
+
+urlpatterns = [
+    path("", views.home),
+    path("me/", views.me),
+    path("graph/", views.graph),
+    path("login", views.login),
+    path("getAToken", views.get_a_token),
+    path("logout", views.logout),
+]

@@ -1,0 +1,53 @@
+"""A site that goes by group ids, and people to sign in to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from django_entra_auth.emulator import Emulator
+from tests.databases import use_database
+from tests.visitor import Visitor
+
+LAST = 249  # frank's groups are counted from 0; the last of them is on the last page
+
+
+@pytest.fixture
+def configure(entra_settings: Any) -> Callable[..., None]:
+    """Change keys of ENTRA_AUTH."""
+
+    def change(**values: Any) -> None:
+        entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, **values}
+
+    return change
+
+
+@pytest.fixture
+def by_groups(entra: Emulator, configure: Callable[..., None]) -> str:
+    """Frank's last group makes staff and member of "team"; its id."""
+    entra.optional_claims.add("groups")
+    group = entra.people["frank"].groups[LAST]
+    configure(
+        SCOPES=["User.Read"],
+        GROUPS_CLAIM="groups",
+        GROUP_MAPPING={group: "team"},
+        STAFF_ROLES=[group],
+    )
+    return group
+
+
+@pytest.fixture
+def file_database(tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
+    """A database that threads write to at the same time, each on a connection of its own."""
+    with django_db_blocker.unblock(), use_database(tmp_path / "people.sqlite3"):
+        call_command("migrate", verbosity=0)
+        yield
+
+
+@pytest.fixture
+def visitor(entra: Emulator, entra_settings: Any) -> Visitor:
+    return Visitor(entra)
