@@ -15,10 +15,12 @@ from django.utils.module_loading import import_string
 
 from django_entra_auth import cache_checks
 from django_entra_auth.backends import EntraBackend
+from django_entra_auth.cache.chain import has_cookie_sessions
 from django_entra_auth.cache_checks import build_message
 from django_entra_auth.conf import EntraSettings, find_problems, get_settings
 from django_entra_auth.doctor import credentials
 from django_entra_auth.oauth2.scopes import GRAPH, find_resource
+from django_entra_auth.sign_ins import normalise_guid
 
 Messages = list[CheckMessage]
 
@@ -133,7 +135,7 @@ def check_cache_deploy(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 @register(Tags.security)
 def check_sessions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
     """What a sign-out costs where sessions live in the browser alone."""
-    if not settings.SESSION_ENGINE.endswith("signed_cookies"):
+    if not has_cookie_sessions():
         return []
     text = "With signed-cookie sessions every request of a signed-in person reads the cache once."
     hint = (
@@ -181,10 +183,27 @@ def _has_our_urls(resolver: URLResolver) -> bool:
 
 @register(Tags.security)
 def check_groups(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
-    """Whoever is in too many groups for an ID token can be asked about at Microsoft Graph."""
+    """Rights by groups: named by object id, and to be had for people in many of them."""
     entra = _settings_or_none()
     if entra is None or entra.groups_claim != "groups" or not _gives_rights(entra):
         return []
+    return [*_find_group_names(entra), *_find_missing_graph_scope(entra)]
+
+
+def _find_group_names(entra: EntraSettings) -> Messages:
+    rights = (*entra.staff_roles, *entra.superuser_roles, *entra.group_mapping)
+    names = [key for key in rights if normalise_guid(key.rpartition(":")[2]) is None]
+    if not names:
+        return []
+    text = f"GROUPS_CLAIM is 'groups', and {names[0]!r} is no object id: it grants nothing."
+    hint = (
+        "Write the group's object id. A name can be chosen by anybody who may make a group; for"
+        " names use app roles (GROUPS_CLAIM 'roles')."
+    )
+    return [build_message(Warning, "W009", text, hint)]
+
+
+def _find_missing_graph_scope(entra: EntraSettings) -> Messages:
     if any(_is_of_graph(scope) for scope in entra.scopes):
         return []
     text = (

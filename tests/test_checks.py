@@ -29,7 +29,11 @@ from django_entra_auth.conf import get_settings
 from django_entra_auth.middleware import EntraAuthMiddleware
 from tests.diagnosis import certificate
 
+# Django 6.1 asks the database about the models' fields.
+pytestmark = pytest.mark.django_db
+
 TENANT = "11111111-2222-4333-8444-555555555555"
+GROUP = "22222222-2222-4333-8444-555555555555"
 RAW: dict[str, Any] = {
     "CLIENT_ID": "client",
     "CLIENT_CREDENTIAL": "secret",
@@ -196,9 +200,19 @@ TRIGGERS: list[tuple[list[str], dict[str, Any]]] = [
     (["W006"], redis(DJANGOS_REDIS, ["redis://a:1", "redis://b:1"], **LOWER_IN_TIME)),
     (["W007"], entra(CLIENT_CREDENTIAL=certificate(days=29.9))),
     (["W007"], entra(CLIENT_CREDENTIAL=["x", certificate(days=-3)])),
-    (["W008"], entra(GROUPS_CLAIM="groups", STAFF_ROLES=["g"])),
-    (["W008"], entra(GROUPS_CLAIM="groups", GROUP_MAPPING={"g": "x"}, SCOPES=["api://x/a"])),
-    (["W008"], entra(GROUPS_CLAIM="groups", SUPERUSER_ROLES=["g"], SCOPES=["email"])),
+    (["W009"], entra(GROUPS_CLAIM="groups", STAFF_ROLES=["Staff"], SCOPES=["User.Read"])),
+    (
+        ["W009"],
+        entra(
+            GROUPS_CLAIM="groups",
+            ALLOWED_TENANTS=[TENANT, GROUP],
+            GROUP_MAPPING={f"{TENANT}:{GROUP}": "x", f"{TENANT}:Staff": "y"},
+            SCOPES=["User.Read"],
+        ),
+    ),
+    (["W008"], entra(GROUPS_CLAIM="groups", STAFF_ROLES=[GROUP])),
+    (["W008"], entra(GROUPS_CLAIM="groups", GROUP_MAPPING={GROUP: "x"}, SCOPES=["api://x/a"])),
+    (["W008"], entra(GROUPS_CLAIM="groups", SUPERUSER_ROLES=[GROUP], SCOPES=["email"])),
     (["W007", "W007"], entra(CLIENT_CREDENTIAL=[certificate(days=1), certificate(days=2)])),
 ]
 
@@ -217,8 +231,8 @@ QUIET: list[dict[str, Any]] = [
     entra(CLIENT_CREDENTIAL=["x", {"client_assertion": lambda: "x"}]),
     entra(CLIENT_CREDENTIAL=[len, {"client_credential": f"{__name__}.page"}]),
     entra(GROUPS_CLAIM="groups"),
-    entra(GROUPS_CLAIM="groups", STAFF_ROLES=["g"], SCOPES=["User.Read"]),
-    entra(GROUPS_CLAIM="groups", STAFF_ROLES=["g"],
+    entra(GROUPS_CLAIM="groups", STAFF_ROLES=[GROUP], SCOPES=["User.Read"]),
+    entra(GROUPS_CLAIM="groups", STAFF_ROLES=[GROUP],
           SCOPES=["https://graph.microsoft.us/User.Read"]),
     entra(STAFF_ROLES=["Admin"]),
     entra(TENANT_ID="organizations", ALLOWED_TENANTS=[TENANT]),

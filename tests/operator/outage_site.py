@@ -21,9 +21,9 @@ _is_recorded: ContextVar[bool] = ContextVar("is_recorded", default=True)
 
 @dataclass(frozen=True)
 class Order:
-    """What a process of the site is to run with."""
+    """What a process of the site is to run with; `database` as in DATABASES."""
 
-    database: str
+    database: dict[str, Any]
     cache: str
     entra_auth: dict[str, Any]
 
@@ -129,14 +129,10 @@ def _configure(order: Order) -> None:
     import django
     from django.conf import settings
 
-    from tests.databases import SQLITE_OPTIONS
     from tests.settings import base
 
     values = {name: getattr(base, name) for name in dir(base) if name.isupper()}
-    engine = "django.db.backends.sqlite3"
-    values["DATABASES"] = {
-        "default": {"ENGINE": engine, "NAME": order.database, "OPTIONS": SQLITE_OPTIONS}
-    }
+    values["DATABASES"] = {"default": order.database}
     backend = "django.core.cache.backends.redis.RedisCache"
     values["CACHES"] = {"default": {"BACKEND": backend, "LOCATION": order.cache}}
     values["ENTRA_AUTH"] = order.entra_auth
