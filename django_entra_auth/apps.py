@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 NAMESAKE = "django-entra-auth"
 
@@ -11,7 +12,7 @@ class DjangoEntraAuthConfig(AppConfig):
     """Sign-in with Microsoft Entra ID."""
 
     name = "django_entra_auth"
-    verbose_name = "Microsoft Entra sign-in"
+    verbose_name = _("Microsoft Entra sign-in")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
