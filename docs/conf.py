@@ -48,3 +48,5 @@ python_maximum_signature_line_length = 88
 html_theme = "furo"
 html_title = "django_entra_auth"
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
