@@ -14,7 +14,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -51,7 +51,7 @@ from django_entra_auth.interaction.login_url import PARAMETER, build_login_url, 
 from django_entra_auth.interaction.next_url import read_next
 from django_entra_auth.interaction.state import open_flow
 
-NOT_SENT = _lazy("What you sent was not kept: it will have to be sent again.")
+NOT_SENT = gettext_lazy("What you sent was not kept: it will have to be sent again.")
 
 View = Callable[..., HttpResponse]
 

@@ -100,9 +100,10 @@ def list_tags(text: str) -> list[str]:
 
 
 def cut(text: str) -> list[str]:
-    """The pieces of a translation that stand on a page as they are."""
+    """The pieces of a translation that stand on a page as they are, from word to word."""
     pieces = re.split(f"{_TAG.pattern}|{_PLACEHOLDER.pattern}", text)
-    return [" ".join(piece.split()) for piece in pieces if re.search(r"\w", piece)]
+    words = (re.sub(r"\A\W+|\W+\Z", "", piece) for piece in pieces)
+    return [" ".join(piece.split()) for piece in words if piece]
 
 
 def find_django_catalogues(language: str) -> Iterator[Path]:

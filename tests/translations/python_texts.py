@@ -12,7 +12,7 @@ MARKS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext"
 LOGS = {"debug", "info", "warning", "error", "exception", "write_log"}
 
 _MARKUP = re.compile(r"<[^>]*>|\A[^<]*>|<[^>]*\Z|.*=\"")
-_SENTENCE = re.compile(r"[A-Za-z][a-z’'-]+ [A-Za-z]|\A *[A-Za-z]{2,} | [A-Za-z]{2,} *\Z")
+_SENTENCE = re.compile(r"[A-Za-z][a-z'-]+ [A-Za-z]|\A *[A-Za-z]{2,} | [A-Za-z]{2,} *\Z")
 
 
 def find_prose(source: str) -> list[str]:

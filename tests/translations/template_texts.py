@@ -24,7 +24,7 @@ def find_words(source: str) -> list[str]:
     """Texts outside of `translate` and `blocktranslate` that people would read."""
     tokens = list(_drop_translated(Lexer(source).tokenize()))
     page = "".join(token.contents for token in tokens if token.token_type is TokenType.TEXT)
-    reader = _Reader(convert_charrefs=True)
+    reader = PageReader(convert_charrefs=True)
     reader.feed(page)
     reader.close()
     texts = (text for text in reader.texts if set(_WORD.findall(text)) - NAMES)
@@ -54,7 +54,7 @@ def _find_literals(tokens: list[Token]) -> Iterator[str]:
             yield from (text for text in literals if _PROSE.search(text))
 
 
-class _Reader(HTMLParser):
+class PageReader(HTMLParser):
     """Collects what a page shows or says."""
 
     def __init__(self, *, convert_charrefs: bool) -> None:

@@ -32,7 +32,9 @@ each_language = pytest.mark.parametrize("path", PO_FILES, ids=lambda path: path.
 
 def find_command() -> list[str]:
     """The line of `make messages` that collects the texts, without its change of folder."""
-    lines = [line for line in (ROOT / "Makefile").read_text().splitlines() if "makemessages" in line]
+    lines = [
+        line for line in (ROOT / "Makefile").read_text().splitlines() if "makemessages" in line
+    ]
     words = lines[0].partition("makemessages")[2].replace("'", "").split()
     return [sys.executable, "-m", "django", "makemessages", *words]
 
@@ -133,5 +135,5 @@ def test_the_reader_of_catalogues_sees_what_is_there(tmp_path: Path) -> None:
 
 
 def test_pieces_of_a_translation() -> None:
-    assert cut('Hallo <b class="x">%(name)s</b>, bis  {time}!') == ["Hallo", ", bis"]
+    assert cut('Hallo <b class="x">%(name)s</b>, bis  {time}!') == ["Hallo", "bis"]
     assert list_placeholders("%(b)s of %(a)d, {c}, 100 %%") == ["%%", "%(a)d", "%(b)s", "{c}"]

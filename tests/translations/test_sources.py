@@ -44,14 +44,14 @@ def test_there_are_templates_of_pages_and_of_the_admin() -> None:
         ("<p>{% blocktranslate %}Hello <b>you</b>{% endblocktranslate %} there</p>", ["there"]),
         ("{# Hello #}{% comment %}Hello{% endcomment %}<!-- Hello -->{{ hello }}", []),
         ('<a title="Help" href="/help/">?</a>', ["Help"]),
-        ('<input placeholder="Name"><img alt="Logo"><i aria-label="Close">×</i>', None),
+        ('<input placeholder="Name"><img alt="Logo"><i aria-label="Close">*</i>', None),
         ('<input type="submit" value="Send"><input type="hidden" value="Send">', ["Send"]),
         ("<script>alert('Hello')</script><style>p {}</style>", []),
         ('<p data-entra-ready="Now">1</p>', ["Now"]),
         ('{{ name|default:"Nobody" }}{{ time|time:"H:i:s" }}', ["Nobody"]),
         ('{{ name|default:_("Nobody") }}{% include "a/b.html" with account="other" %}', []),
         ("HTTP {{ status }}, AADSTS{{ number }}", []),
-        ("&rsaquo; – 3 &nbsp; ({{ count }})", []),
+        ("&rsaquo; &ndash; 3 &nbsp; ({{ count }})", []),
     ],
 )
 def test_what_counts_as_a_word_of_a_template(source: str, words: list[str] | None) -> None:
