@@ -39,7 +39,7 @@ matrix: $(VENV)/.stamp-matrix ## the tests on every Python and Django found here
 	$(RUN) -m nox $(ARGS)
 
 messages: $(VENV)/.stamp-demo ## bring the translation catalogues up to date (needs gettext)
-	cd django_entra_auth && ../$(RUN) -m django makemessages --all --no-obsolete --ignore 'emulator/*'
+	cd django_entra_auth && ../$(RUN) -m django makemessages --all --no-obsolete --no-wrap --add-location file --ignore 'emulator/*'
 	cd django_entra_auth && ../$(RUN) -m django compilemessages
 
 bench: $(VENV)/.stamp-bench ## measure, and write docs/performance.md; ARGS=--quick tries it

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-THROTTLE_SECONDS = 30
+# Long enough to read the page; tests have less time.
+THROTTLE_SECONDS = int(os.environ.get("DEMO_THROTTLE_SECONDS") or 30)
 
 Way = Literal["link", "form", "htmx", "fetch"]
 

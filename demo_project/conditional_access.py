@@ -211,11 +211,12 @@ def _call_graph(
     request: EntraHttpRequest, method: str, where: str, scopes: list[str] = USER, **sent: Any
 ) -> dict[str, Any]:
     """One call; a claims challenge is answered by `request.entra.auth`, or raised."""
-    url = f"{local_entra.get_origin()}{where}"
     auth = request.entra.auth(scopes)
-    response = requests.request(method, url, auth=auth, timeout=GRAPH_SECONDS, **sent)
-    response.raise_for_status()
-    return dict(response.json())
+    with local_entra.open_session() as session:
+        url = f"{local_entra.get_origin()}{where}"
+        response = session.request(method, url, auth=auth, timeout=GRAPH_SECONDS, **sent)
+        response.raise_for_status()
+        return dict(response.json())
 
 
 def _end(request: HttpRequest, outcome: str) -> HttpResponse:

@@ -46,6 +46,13 @@ def get_origin() -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def open_session() -> requests.Session:
+    """For requests to it; proxies and .netrc are for the outside world."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 def find_short_name(username: str) -> str | None:
     """The name by which its policies know a person, such as "alice"."""
     people = default_people().items()
@@ -100,9 +107,7 @@ def _act(action: str, **members: Any) -> None:
 
 
 def _send(method: str, action: str, members: dict[str, Any] | None) -> dict[str, Any]:
-    with requests.Session() as session:
-        # Proxies and .netrc are for the outside world.
-        session.trust_env = False
+    with open_session() as session:
         url = f"{get_origin()}/control/{action}"
         try:
             response = session.request(method, url, json=members, timeout=CONTROL_SECONDS)

@@ -7,8 +7,7 @@ from typing import Any
 from django_entra_auth.emulator import CLIENT_ID, CLIENT_SECRET, TENANT_ID
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-PORT = int(os.environ.get("PORT", "8000"))
-EMULATOR_PORT = int(os.environ.get("EMULATOR_PORT", "8400"))
+EMULATOR_PORT = int(os.environ.get("EMULATOR_PORT") or 8400)
 
 DEBUG = True
 # Known to everybody who reads this file, which is fine on a loopback address only.

@@ -174,8 +174,8 @@ def _note_answer(request: HttpRequest, response: HttpResponse) -> None:
     elif response.status_code == 401:
         text = "The site answered the script with 401, the claims, and an address for you."
         runs.add_step(request, "site", text)
-    elif response.status_code == 503:
-        wait = _seconds(response.get("Retry-After"))
+    elif response.status_code == 503 and "Retry-After" in response:
+        wait = _seconds(response["Retry-After"])
         runs.add_step(request, "site", "The site answered 503: nobody is signed out.", wait=wait)
         runs.end(request, "Entra asked to wait. Its page says when to try again.", is_over=False)
 

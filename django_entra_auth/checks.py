@@ -19,13 +19,12 @@ from django_entra_auth.cache.chain import has_cookie_sessions
 from django_entra_auth.cache_checks import build_message
 from django_entra_auth.conf import EntraSettings, find_problems, get_settings
 from django_entra_auth.doctor import credentials
-from django_entra_auth.oauth2.scopes import GRAPH, find_resource
+from django_entra_auth.group_membership import is_graph_scope
 from django_entra_auth.sign_ins import normalise_guid
 
 Messages = list[CheckMessage]
 
 MIDDLEWARE = "django_entra_auth.middleware.EntraAuthMiddleware"
-OIDC_SCOPES = frozenset({"email", "address", "phone"})
 NEEDED_BEFORE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -185,14 +184,14 @@ def _has_our_urls(resolver: URLResolver) -> bool:
 def check_groups(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
     """Rights by groups: named by object id, and to be had for people in many of them."""
     entra = _settings_or_none()
-    if entra is None or entra.groups_claim != "groups" or not _gives_rights(entra):
+    if entra is None or entra.groups_claim != "groups" or not entra.granting_values:
         return []
     return [*_find_group_names(entra), *_find_missing_graph_scope(entra)]
 
 
 def _find_group_names(entra: EntraSettings) -> Messages:
-    rights = (*entra.staff_roles, *entra.superuser_roles, *entra.group_mapping)
-    names = [key for key in rights if normalise_guid(key.rpartition(":")[2]) is None]
+    values = entra.granting_values
+    names = [value for value in values if normalise_guid(value.rpartition(":")[2]) is None]
     if not names:
         return []
     text = f"GROUPS_CLAIM is 'groups', and {names[0]!r} is no object id: it grants nothing."
@@ -204,7 +203,7 @@ def _find_group_names(entra: EntraSettings) -> Messages:
 
 
 def _find_missing_graph_scope(entra: EntraSettings) -> Messages:
-    if any(_is_of_graph(scope) for scope in entra.scopes):
+    if any(map(is_graph_scope, entra.scopes)):
         return []
     text = (
         "GROUPS_CLAIM is 'groups', and SCOPES has no scope of Microsoft Graph: people in more"
@@ -215,14 +214,6 @@ def _find_missing_graph_scope(entra: EntraSettings) -> Messages:
         " silence this check. App roles (GROUPS_CLAIM 'roles') need no Graph."
     )
     return [build_message(Warning, "W008", text, hint)]
-
-
-def _gives_rights(entra: EntraSettings) -> bool:
-    return bool(entra.staff_roles or entra.superuser_roles or entra.group_mapping)
-
-
-def _is_of_graph(scope: str) -> bool:
-    return scope.lower() not in OIDC_SCOPES and find_resource([scope]) == GRAPH
 
 
 def _settings_or_none() -> EntraSettings | None:

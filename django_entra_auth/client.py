@@ -94,6 +94,7 @@ class RejectionTeller:
             result={**result, "rejected_credential": place},
             scopes=(),
             account=None,
+            reason="credential_rejected",
         )
 
 

@@ -33,7 +33,6 @@ _PASSING: Final = frozenset({"throttled", "transient"})
 
 logger = logging.getLogger(__name__)
 
-
 Acquire = Callable[[Sequence[str]], Result | None]
 """Where the token for Graph comes from: scopes to a result as MSAL returns it, or None."""
 
@@ -98,7 +97,7 @@ def acquire_from(result: Result, scopes: Sequence[str]) -> Acquire:
 
 def find_graph_scopes(settings: EntraSettings) -> list[str]:
     """The scopes of SCOPES that are Graph's, else the least one: consent is not asked for here."""
-    named = [scope for scope in settings.scopes if _is_graph_scope(scope)]
+    named = [scope for scope in settings.scopes if is_graph_scope(scope)]
     if named:
         return named
     origin = find_graph_origin(settings)
@@ -125,8 +124,8 @@ def is_local(settings: EntraSettings) -> bool:
     return settings.local_emulator and is_loopback(host)
 
 
-def _is_graph_scope(scope: str) -> bool:
-    # What OpenID Connect defines belongs to no resource.
+def is_graph_scope(scope: str) -> bool:
+    """Whether a scope is Graph's; what OpenID Connect defines belongs to no resource."""
     return find_resource([scope]) == GRAPH and not covers(frozenset(), frozenset({scope.lower()}))
 
 

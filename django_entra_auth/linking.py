@@ -123,9 +123,11 @@ def _find_users(wanted: set[str], field: str) -> Users:
     """The users by folded value; the database is read once, whatever its collation."""
     manager = get_user_model()._default_manager
     keys: dict[str, list[Any]] = defaultdict(list)
-    for pk, value in manager.values_list("pk", field).iterator(chunk_size=BATCH):
+    # `values`, as the field may be "pk" itself: Django 5.2.0 lists that once in `values_list`.
+    for row in manager.values("pk", field).iterator(chunk_size=BATCH):
+        value = row[field]
         if value is not None and (folded := _fold(str(value))) in wanted:
-            keys[folded].append(pk)
+            keys[folded].append(row["pk"])
     pks = [pk for found in keys.values() for pk in found]
     users = {user.pk: user for batch in _batches(pks) for user in manager.filter(pk__in=batch)}
     return {value: [users[pk] for pk in found] for value, found in keys.items()}

@@ -216,10 +216,10 @@ def may_grant(settings: EntraSettings, tid: str) -> bool:
     """Whether any setting gives something for a group of this tenant."""
     if settings.groups_claim != "groups":
         return False
-    granting = {*settings.staff_roles, *settings.superuser_roles, *settings.group_mapping}
+    values = settings.granting_values
     if settings.may_have_several_tenants:
-        return any(value.startswith(f"{tid.lower()}:") for value in granting)
-    return bool(granting)
+        return any(value.startswith(f"{tid.lower()}:") for value in values)
+    return bool(values)
 
 
 @transaction.atomic

@@ -116,7 +116,7 @@ class KeyRing:
         # Nearly every seal is of the newest key; key ids are no secret.
         newest = self._newest
         key = newest if sealed.startswith(newest.key_id) else self.find(sealed)
-        return json.loads(key.open(sealed, name=name))
+        return json.loads(key.open(sealed, name=name).decode())
 
     @cached_property
     def _newest(self) -> SealingKey:

@@ -12,16 +12,12 @@ from django.http import HttpRequest
 
 from django_entra_auth import sign_ins, signals
 from django_entra_auth.cache.single_flight import share_call
-from django_entra_auth.cache.token_cache import LocalTokens, local_copies
 from django_entra_auth.client import get_application
 from django_entra_auth.conf import get_settings
 from django_entra_auth.downstream import Headers, TokenAuth, find_challenge
-from django_entra_auth.exceptions import (
-    InteractionRequired,
-    TemporarilyUnavailable,
-    build_token_error,
-)
+from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.oauth2.errors import make_error
+from django_entra_auth.request_tokens import RequestTokens, need_person, read_token
 from django_entra_auth.session_entry import BESIDE, SESSION_KEY, Entry
 from django_entra_auth.sign_ins.account import Account
 
@@ -35,6 +31,7 @@ MEMO_ATTRIBUTE = "_entra_tokens"
 MEMO_SECONDS = 15
 
 Result = dict[str, Any]
+MemoKey = tuple[str, frozenset[str]]  # the sign-in's id, the scopes
 
 
 class EntraSession:
@@ -53,19 +50,20 @@ class EntraSession:
     @property
     def claims(self) -> dict[str, Any]:
         """`KEPT_CLAIMS` of the validated ID token, as far as they were there; a copy."""
-        return dict(self._entry["claims"]) if self._entry and self._is_authenticated else {}
+        entry = self._entry
+        return {} if entry is None or not self._is_authenticated else dict(entry["claims"])
 
     @property
     def account(self) -> Account | None:
         """The account, or None for people who are not signed in through Entra."""
-        claims = self.claims
-        if not claims:
+        entry = self._entry
+        if entry is None or not self._is_authenticated:
             return None
-        assert self._entry is not None  # noqa: S101  claims come from it
+        claims = entry["claims"]
         return Account(
             tid=claims["tid"],
             oid=claims["oid"],
-            home_account_id=self._entry["home"],
+            home_account_id=entry["home"],
             username=claims.get("preferred_username", ""),
         )
 
@@ -95,14 +93,11 @@ class EntraSession:
         None when there is nothing to work with: not signed in through Entra, or the tokens were
         evicted. An outage of the cache is an error dict, `temporarily_unavailable`.
         """
-        if not self.is_signed_in:
-            return None
-        if claims_challenge or force_refresh:
-            self._forget_noted()
-        elif (known := self._recall(scopes)) is not None:
+        must_be_new = bool(claims_challenge) or force_refresh
+        key, known = self._find_at_hand(scopes, must_be_new=must_be_new)
+        if key is None or known is not None:
             return known
-        result = self._acquire(scopes, claims_challenge, force_refresh)
-        return self._note(scopes, result)
+        return self._note(key, self._acquire(scopes, claims_challenge, force_refresh), scopes)
 
     async def aacquire_token_silent(
         self,
@@ -116,33 +111,29 @@ class EntraSession:
         A token in this process's own copy needs no thread. Load the session first:
         `await request.aentra()`.
         """
-        if not self.is_signed_in:
-            return None
-        if claims_challenge or force_refresh:
-            self._forget_noted()
-        elif (known := self._recall(scopes)) is not None:
+        must_be_new = bool(claims_challenge) or force_refresh
+        key, known = self._find_at_hand(scopes, must_be_new=must_be_new)
+        if key is None or known is not None:
             return known
-        elif (copy := self._acquire_locally(scopes)) is not None:
-            return self._note(scopes, copy)
 
         async def acquire() -> Result | None:
             return await sync_to_async(self._acquire, thread_sensitive=False)(
                 scopes, claims_challenge, force_refresh
             )
 
-        key = (self.sign_in_id, tuple(scopes), claims_challenge, force_refresh)
-        return self._note(scopes, await share_call(key, acquire))
+        result = await share_call((key, claims_challenge, force_refresh), acquire)
+        return self._note(key, result, scopes)
 
     def token(self, scopes: Sequence[str]) -> str:
         """An access token, or an exception that the middleware answers.
 
         Raises InteractionRequired, TokenThrottled, TemporarilyUnavailable, ConfigurationRejected.
         """
-        return _read_token(self.acquire_token_silent(scopes), scopes)
+        return read_token(self.acquire_token_silent(scopes), scopes)
 
     async def atoken(self, scopes: Sequence[str]) -> str:
         """`token` for async views."""
-        return _read_token(await self.aacquire_token_silent(scopes), scopes)
+        return read_token(await self.aacquire_token_silent(scopes), scopes)
 
     def auth(self, scopes: Sequence[str], origin: str | None = None) -> TokenAuth:
         """The `auth=` of a requests call: a token, and an API's claims challenge answered once.
@@ -152,7 +143,7 @@ class EntraSession:
         """
         settings = get_settings()
         return TokenAuth(
-            _Source(self),
+            RequestTokens(self, self._forget_copies),
             scopes,
             authority=settings.authority,
             origin=origin,
@@ -167,12 +158,13 @@ class EntraSession:
         """
         claims = find_challenge(status, headers)
         if claims is not None:
-            raise _need_person(scopes, claims)
+            raise need_person(scopes, claims)
 
     @property
     def sign_in_id(self) -> str | None:
         """The secret id of this sign-in; for this app's own use."""
-        return self._entry["id"] if self._entry else None
+        entry = self._entry
+        return None if entry is None else entry["id"]
 
     def heal(self) -> bool:
         """Follow a session that was written back from before a prompt to what replaced it.
@@ -192,12 +184,13 @@ class EntraSession:
 
     @property
     def _entry(self) -> Entry | None:
+        """What the session keeps of the sign-in, to be read only; a hit looks once."""
         session = self._request.session
-        entry = session.get(SESSION_KEY)
+        entry: Entry | None = session.get(SESSION_KEY)
         # Somebody who has since signed in by another backend keeps the session's data.
         if entry is None or entry["backend"] != session.get(BACKEND_SESSION_KEY):
             return None
-        return dict(entry)
+        return entry
 
     @property
     def _is_authenticated(self) -> bool:
@@ -217,12 +210,7 @@ class EntraSession:
         return result
 
     def _ask(
-        self,
-        scopes: Sequence[str],
-        claims_challenge: str | None = None,
-        force_refresh: bool = False,
-        *,
-        locally: bool = False,
+        self, scopes: Sequence[str], claims_challenge: str | None, force_refresh: bool
     ) -> Result | None:
         entry = self._entry
         if entry is None:
@@ -231,32 +219,43 @@ class EntraSession:
         cache = sign_ins.open_token_cache(entry["id"], session_seconds=seconds)
         return (
             get_application()
-            .bind(LocalTokens(cache) if locally else cache)
+            .bind(cache)
             .acquire_token_silent(
-                list(scopes),
+                scopes,
                 {"home_account_id": entry["home"]},
                 claims_challenge=claims_challenge,
                 force_refresh=force_refresh,
             )
         )
 
-    def _acquire_locally(self, scopes: Sequence[str]) -> Result | None:
-        """A good token of this process's own copy, without any I/O."""
-        return self._ask(scopes, locally=True)
+    def _find_at_hand(
+        self, scopes: Sequence[str], *, must_be_new: bool
+    ) -> tuple[MemoKey | None, Result | None]:
+        """Whose token is asked for, None for nobody's, and a good one that is had without I/O."""
+        entry = self._entry
+        if entry is None or not self._is_authenticated:
+            return None, None
+        key = entry["id"], frozenset(scopes)
+        if must_be_new:
+            self._forget_noted()
+            return key, None
+        return key, self._recall(key, scopes)
 
-    def _recall(self, scopes: Sequence[str]) -> Result | None:
-        known = getattr(self._request, MEMO_ATTRIBUTE, {}).get(self._memo_key(scopes))
-        if known is None or time.monotonic() - known[0] > MEMO_SECONDS:
-            return None
-        return dict(known[1])
+    def _recall(self, key: MemoKey, scopes: Sequence[str]) -> Result | None:
+        """What this request has had already, or this process has read a moment ago."""
+        noted = self._request.__dict__.get(MEMO_ATTRIBUTE)
+        known = None if noted is None else noted.get(key)
+        if known is not None and time.monotonic() - known[0] <= MEMO_SECONDS:
+            return dict(known[1])
+        return self._note(key, sign_ins.find_local_token(key[0], scopes), scopes)
 
-    def _note(self, scopes: Sequence[str], result: Result | None) -> Result | None:
+    def _note(self, key: MemoKey, result: Result | None, scopes: Sequence[str]) -> Result | None:
         """Remember a token for this request; tell about an error."""
         if result is None:
             return None
         if "access_token" in result:
             memo = self._request.__dict__.setdefault(MEMO_ATTRIBUTE, {})
-            memo[self._memo_key(scopes)] = (time.monotonic(), result)
+            memo[key] = (time.monotonic(), result)
         elif "error" in result:  # B2C gives no access token where no API was asked for
             signals.token_error.send_robust(
                 EntraSession,
@@ -267,50 +266,14 @@ class EntraSession:
             )
         return dict(result)
 
-    def _memo_key(self, scopes: Sequence[str]) -> tuple[str | None, frozenset[str]]:
-        return self.sign_in_id, frozenset(scopes)
-
     def _forget_noted(self) -> None:
         self._request.__dict__.pop(MEMO_ATTRIBUTE, None)
 
     def _forget_copies(self) -> None:
         """Ask the shared cache next: what this request or this process holds was refused."""
         self._forget_noted()
-        if self.sign_in_id:
-            local_copies.drop_sign_in(sign_ins.hash_id(self.sign_in_id))
-
-
-class _Source:
-    """Tokens of a request for `downstream.TokenAuth`."""
-
-    def __init__(self, entra: EntraSession) -> None:
-        self._entra = entra
-
-    def token(
-        self,
-        scopes: Sequence[str],
-        *,
-        claims_challenge: str | None = None,
-        refused_token: str | None = None,
-    ) -> str:
-        """A token; after a challenge first one that somebody else has got since."""
-        if claims_challenge is None:
-            return self._entra.token(scopes)
-        self._entra._forget_copies()
-        newer = self._entra.acquire_token_silent(scopes) or {}
-        # One that Entra has issued just now, without the claims, would only be challenged again.
-        if newer.get("token_source") == "cache" and newer["access_token"] != refused_token:
-            return str(newer["access_token"])
-        result = self._entra.acquire_token_silent(scopes, claims_challenge=claims_challenge)
-        try:
-            return _read_token(result, scopes, claims_challenge)
-        except InteractionRequired as needed:
-            needed.source = "api"
-            raise
-
-    def challenge(self, scopes: Sequence[str], claims: str) -> InteractionRequired:
-        """For a challenge that a new token did not settle."""
-        return _need_person(scopes, claims)
+        if (sign_in_id := self.sign_in_id) is not None:
+            sign_ins.drop_local_copies(sign_in_id)
 
 
 class EntraHttpRequest(HttpRequest):
@@ -325,18 +288,3 @@ async def load_entra_session(request: HttpRequest) -> EntraSession:
     """Load session and user first, so that nothing after it blocks the event loop."""
     await request.session.aget(SESSION_KEY)
     return EntraSession(request, await request.auser())
-
-
-def _read_token(
-    result: Result | None, scopes: Sequence[str], claims_challenge: str | None = None
-) -> str:
-    if result is None or "access_token" not in result:
-        raise build_token_error(result, scopes=scopes, claims_challenge=claims_challenge)
-    return str(result["access_token"])
-
-
-def _need_person(scopes: Sequence[str], claims: str) -> InteractionRequired:
-    result = {"error": "insufficient_claims", "category": "interaction"}
-    needed = InteractionRequired(result, scopes=scopes, claims=claims)
-    needed.source = "api"
-    return needed

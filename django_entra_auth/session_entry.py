@@ -13,6 +13,7 @@ SESSION_MAX_BYTES = 1500
 TEXT_MAX_CHARS = 512
 ROLES_MAX_BYTES = 1024
 CONTEXTS = 16  # of the 99 there can be, those satisfied last
+CONTEXT_MAX_CHARS = 16  # Entra's own are "c1" to "c99"
 
 # Kept from the ID token, in the order in which they are given up when the session would grow
 # too large: the last are dropped first. Groups are never kept.
@@ -79,7 +80,11 @@ def read_contexts(claims: Mapping[str, Any]) -> list[str]:
     """The authentication contexts of an ID token: `acrs` is a list, in older samples one text."""
     value = claims.get("acrs")
     values = value if isinstance(value, list) else [value]
-    return [item for item in values if isinstance(item, str) and len(item) <= TEXT_MAX_CHARS]
+    return [item for item in values if isinstance(item, str) and _is_context(item)]
+
+
+def _is_context(text: str) -> bool:
+    return text.isascii() and len(text) <= CONTEXT_MAX_CHARS
 
 
 def _select(claims: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@
   `claims` (JSON text or None) of what was wanted.
 * `claims_challenged`: `request`, `claims` (JSON text or None), `scopes`, `result` (error dict).
 * `token_error`: `request` (may be None), `result` (error dict), `scopes`, `account`, and `reason`
-  ("groups_unresolved": the person was let in without what groups give) where something follows.
+  where something follows: "groups_unresolved" (the person was let in without what groups give),
+  "credential_rejected" (another one works; `result["rejected_credential"]` is its place, from 1).
 """
 
 from django.dispatch import Signal

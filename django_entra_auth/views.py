@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import logout as django_logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -42,15 +42,18 @@ from django_entra_auth.interaction.answer import (
     load_answer,
     parse_answer,
 )
-from django_entra_auth.interaction.browser import drop_marker, set_marker
+from django_entra_auth.interaction.browser import drop_marker, set_marker, set_signed_out
 from django_entra_auth.interaction.caller import Caller, identify_caller
 from django_entra_auth.interaction.challenge import answer_with_prompt, start
 from django_entra_auth.interaction.establish import AccountMismatch
 from django_entra_auth.interaction.failures import report_failure
 from django_entra_auth.interaction.login_url import PARAMETER, build_login_url, read_challenge
 from django_entra_auth.interaction.next_url import read_next
-from django_entra_auth.interaction.state import open_flow
+from django_entra_auth.interaction.state import name_account, open_flow
 
+HOP_COOKIE = "entra_hop"
+HOP_SECONDS = 10
+FRAMED_POLICY = "default-src 'none'; frame-ancestors *"
 NOT_SENT = gettext_lazy("What you sent was not kept: it will have to be sent again.")
 
 View = Callable[..., HttpResponse]
@@ -102,13 +105,12 @@ def login(request: HttpRequest) -> HttpResponse:
 
 def _prompt_for_account(request: HttpRequest, next_url: str) -> HttpResponse:
     """`other` signs out and lets one choose; else the running account is asked for again."""
-    account = request.entra.account  # type: ignore[attr-defined]
     if request.POST.get("account") == "other":
         django_logout(request)
         flow = prompt.plan(request, next_url)
         started = prompt.start(request, flow, prompt="select_account")
     else:
-        expected = f"{account.oid}.{account.tid}" if account else ""
+        expected = name_account(request.entra.account)  # type: ignore[attr-defined]
         flow = read_challenge(request) or prompt.plan(request, next_url, expected=expected)
         started = start(request, flow)
     return pages.continue_to_prompt(request, started)
@@ -139,10 +141,6 @@ def _login_on_redirect_origin(request: HttpRequest) -> HttpResponse | None:
     return response
 
 
-HOP_COOKIE = "entra_hop"
-HOP_SECONDS = 10
-
-
 @_page_view
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
@@ -160,11 +158,11 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 
 def _parse_body(request: HttpRequest) -> Answer:
-    if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_MAX_BYTES:
-        raise SignInFailed("oversized")
     try:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > BODY_MAX_BYTES:
+            raise SignInFailed("oversized")
         return parse_answer(request.POST)
-    except SuspiciousOperation as exc:
+    except (SuspiciousOperation, ValueError) as exc:  # or a length that is no number
         raise SignInFailed("oversized") from exc
 
 
@@ -202,7 +200,7 @@ def _complete(request: HttpRequest, answer: Answer) -> HttpResponse:
         return _render_consent_given(request, outcome)
     if isinstance(outcome, sign_in.Restart):
         again = prompt.plan(request, outcome.next_url, attempt=1)
-        return pages.redirect_to_prompt(prompt.start(request, again))
+        return pages.redirect_to_prompt(start(request, again))
     response = _go_on(request, outcome)
     sign_in_id = request.entra.sign_in_id  # type: ignore[attr-defined]
     if outcome.is_new and sign_in_id:
@@ -248,28 +246,39 @@ def logout(request: HttpRequest) -> HttpResponse:
     sign-ins on all other devices too; `provider` goes on to Entra's own sign-out also for people
     who are not signed in here through Entra, or no longer.
     """
-    if request.method == "POST":
-        # A second click, or a session that has expired: no token could be right.
-        is_here = sign_out.is_anybody_here(request)
-        return _sign_out(request) if is_here else _sign_out_nobody(request)
-    is_here = request.user.is_authenticated
-    return sign_out_pages.ask(request) if is_here else sign_out_pages.show(request)
+    if request.method != "POST":
+        is_here = request.user.is_authenticated
+        return sign_out_pages.ask(request) if is_here else sign_out_pages.show(request)
+    # A second click, or a session that has expired: no token could be right.
+    is_here = sign_out.is_anybody_here(request)
+    return _sign_out(request) if is_here else _sign_out_nobody(request)
 
 
 @csrf_protect
 def _sign_out(request: HttpRequest) -> HttpResponse:
-    done = sign_out.sign_out(
-        request,
-        everywhere=bool(request.POST.get("everywhere")),
-        at_provider=bool(request.POST.get("provider")),
-    )
+    try:
+        done = sign_out.sign_out(
+            request,
+            everywhere=bool(request.POST.get("everywhere")),
+            at_provider=bool(request.POST.get("provider")),
+        )
+    except TemporarilyUnavailable:
+        return sign_out_pages.fail(request)
     return sign_out_pages.answer(request, done)
 
 
 def _sign_out_nobody(request: HttpRequest) -> HttpResponse:
-    """Leaves the session alone, since nothing has shown that the person meant to send this."""
+    """Leaves the session alone, since nothing has shown that the person meant to send this.
+
+    Another site's form comes without the cookies of this one, whoever is signed in: the GET that
+    follows has them, and tells what is true.
+    """
     uri = sign_out.build_end_session_uri(request) if request.POST.get("provider") else None
-    response = sign_out_pages.answer(request, sign_out.SignedOut(uri))
+    if uri is None:
+        response: HttpResponse = HttpResponseRedirect(reverse("django_entra_auth:logout"))
+        set_signed_out(response)
+    else:
+        response = sign_out_pages.answer(request, sign_out.SignedOut(uri))
     drop_marker(response)  # whoever signs out does not wonder where the session has gone
     return response
 
@@ -286,6 +295,3 @@ def front_channel_logout(request: HttpRequest) -> HttpResponse:
         sign_ins.end_from_elsewhere(sid, issuer=request.GET.get("iss"))
     # A policy of its own, or the site's `frame-ancestors` would make the frame an error.
     return HttpResponse(headers={"Content-Security-Policy": FRAMED_POLICY})
-
-
-FRAMED_POLICY = "default-src 'none'; frame-ancestors *"

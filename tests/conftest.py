@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,11 +15,18 @@ import pytest
 from django.core.cache import caches
 from hypothesis import settings as hypothesis_settings
 
+from tests.databases import file_database, migrated_database
+from tests.distributions import build_distributions
+from tests.once import make_once
 from tests.prerequisites import find_chromium, find_redis_server
+
+__all__ = ["file_database", "migrated_database"]
 
 CANNOT_RUN = "cannot run here: "
 REDIS_START_SECONDS = 20
 REDIS_ATTEMPTS = 3
+
+_is_apart: ContextVar[bool] = ContextVar("is_apart", default=False)
 
 hypothesis_settings.register_profile("default", max_examples=150, deadline=None)
 hypothesis_settings.register_profile("nightly", max_examples=20_000, deadline=None)
@@ -38,17 +46,44 @@ CROWDED = (
     "tests/oauth2/test_http.py",
 )
 
+# Modules that take a minute together and share what takes long to start: the wheel, a demo.
+LONG = {
+    "tests/test_packaging.py": "wheel",
+    "tests/kit/test_users_project.py": "wheel",
+    "tests/migration/test_moving.py": "moving",
+    "tests/e2e/tutorial/test_tutorial.py": "tutorial",
+    "tests/e2e/flows/test_demo_conditional_access.py": "demo",
+    "tests/e2e/flows/test_demo_site.py": "demo",
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Playwright keeps an event loop running in the main thread once it has started, and with one
     # running no asynchronous test can start another.
-    items.sort(key=lambda item: _is_browser_test(item.nodeid))
-    items.sort(key=lambda item: _module_of(item.nodeid) not in CROWDED)
+    items.sort(key=lambda item: _rank(item.nodeid))
     for item in items:
         # A browser, or many processes at once, on a busy machine: tried again once, and the
         # closing line says how often.
         if _is_browser_test(item.nodeid) or _module_of(item.nodeid) in CROWDED:
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+    """Run each test in a context of its own.
+
+    Django keeps cache connections in new context variables after each change of CACHES, and at
+    each step between sync and async asgiref looks at all variables there are: without this, an
+    asynchronous request takes ten times as long after a thousand tests.
+    """
+    if _is_apart.get():
+        return None
+
+    def run() -> Any:
+        _is_apart.set(True)
+        return item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+
+    return copy_context().run(run)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -58,15 +93,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Dealer(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if _is_browser_test(nodeid) else _share_of(nodeid)
+            return _share_of(nodeid)
 
     config.option.loadscopereorder = False
     return Dealer(config, log)
 
 
+def _rank(nodeid: str) -> int:
+    """What comes first: long shares, that no worker may begin when the other is at its end."""
+    module, browser = _module_of(nodeid), _is_browser_test(nodeid)
+    if module in CROWDED:
+        return 0
+    return (1 if module in LONG else 2) + 2 * browser
+
+
 def _share_of(nodeid: str) -> str:
+    """Tests of the same share go to the same worker."""
     module = _module_of(nodeid)
-    return "crowded" if module in CROWDED else module
+    if module in CROWDED:
+        return "crowded"
+    return LONG.get(module) or (nodeid if _is_browser_test(nodeid) else module)
 
 
 def _module_of(nodeid: str) -> str:
@@ -104,6 +150,16 @@ def _empty_caches() -> Iterator[None]:
     yield
     for cache in caches.all():
         cache.clear()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as it would be published, alone with its source distribution in a folder.
+
+    It is built from the source distribution, so that this one is complete too.
+    """
+    (built,) = make_once(tmp_path_factory, "dist", build_distributions).glob("*.whl")
+    return built
 
 
 @pytest.fixture(scope="session")

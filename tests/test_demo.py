@@ -138,3 +138,28 @@ def test_two_sessions_have_timelines_of_their_own(alice, entra):
     assert b"What happened: Call Graph" in alice.get("/conditional-access/").content
     shown = other.get("/conditional-access/").content
     assert b"What happened: Blocked by policy" in shown
+
+
+def test_trouble_of_the_demo_itself_is_no_step_of_the_last_timeline(alice, entra, demo_site):
+    alice.post("/conditional-access/start/graph/")
+    settings = demo_site.ENTRA_AUTH
+    demo_site.ENTRA_AUTH = {**settings, "AUTHORITY": re.sub(r":\d+", ":9", settings["AUTHORITY"])}
+    assert alice.post("/conditional-access/start/mail/").status_code == 503
+    demo_site.ENTRA_AUTH = settings
+    shown = alice.get("/conditional-access/newest/").content
+    assert b"What happened: Call Graph" in shown
+    assert b"503" not in shown
+
+
+def test_a_proxy_of_the_outside_world_is_not_asked_for_the_local_entra(
+    demo_site, entra, monkeypatch
+):
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    client = Client(headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+    sign_in(client, claims={"tid": entra.tenant_id}, tokens={"User.Read": "no-token"})
+    client.post("/conditional-access/start/graph/")
+    client.get("/conditional-access/graph/")
+    shown = client.get("/conditional-access/newest/").content
+    assert b"Graph answered with 401" in shown

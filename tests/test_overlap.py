@@ -15,7 +15,6 @@ import pytest
 from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
-from django.core.management import call_command
 from django.http import JsonResponse
 from django.test import Client
 from django.test.testcases import LiveServerThread
@@ -25,7 +24,6 @@ from django.views.generic import View
 from django_entra_auth.decorators import entra_login_required
 from django_entra_auth.mixins import EntraLoginRequiredMixin
 from django_entra_auth.testing import sign_in
-from tests.databases import use_database
 
 PEOPLE = ["alice", "bob", "carol"]
 ROUNDS = 10
@@ -128,15 +126,7 @@ class Person:
 
 
 @pytest.fixture
-def file_database(tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
-    """Threads that share the one connection of a database in memory read each other's rows."""
-    with django_db_blocker.unblock(), use_database(tmp_path / "test.sqlite3"):
-        call_command("migrate", verbosity=0)
-        yield
-
-
-@pytest.fixture
-def file_people(file_database: None, people: list[Person]) -> list[Person]:
+def file_people(file_database: Path, people: list[Person]) -> list[Person]:
     return people
 
 

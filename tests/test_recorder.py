@@ -26,7 +26,6 @@ from django_entra_auth.models import TokenErrorRecord
 from django_entra_auth.recorder import rows, take_events, write_events
 from django_entra_auth.recorder.events import ERRORS, Event, read_event
 from django_entra_auth.testing import sign_in
-from tests.databases import use_database
 from tests.visitor import Visitor, make_client
 
 NOW = datetime(2026, 3, 1, 9, 0, 30, tzinfo=timezone.utc)
@@ -202,22 +201,11 @@ def test_a_missing_table_breaks_nothing(caplog: pytest.LogCaptureFixture) -> Non
     sign_in(make_client(), "alice")  # the outer transaction is still good
 
 
-@pytest.fixture
-def database_file(tmp_path: Path, django_db_blocker: Any) -> Any:
-    """A SQLite file with all tables."""
-    path = tmp_path / "site.sqlite3"
-    with django_db_blocker.unblock(), use_database(path):
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
-        yield path
-
-
 def test_a_locked_database_is_waited_for_once(
-    database_file: Path, caplog: pytest.LogCaptureFixture
+    file_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     connections["default"].cursor().execute("PRAGMA busy_timeout = 600")
-    holder = sqlite3.connect(database_file, isolation_level=None)
+    holder = sqlite3.connect(file_database, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     started = time.monotonic()
     write_all(*(event(**person(number)) for number in range(50)))
@@ -229,7 +217,7 @@ def test_a_locked_database_is_waited_for_once(
     assert counts() == []
 
 
-def test_after_a_pause_it_writes_again(database_file: Path) -> None:
+def test_after_a_pause_it_writes_again(file_database: Path) -> None:
     now = [100.0]
     rows._Pause.until = 105.0
     write_events([event()], monotonic=lambda: now[0])
@@ -240,7 +228,7 @@ def test_after_a_pause_it_writes_again(database_file: Path) -> None:
 
 
 def test_a_read_only_database_breaks_nothing(
-    database_file: Path, caplog: pytest.LogCaptureFixture
+    file_database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     connections["default"].cursor().execute("PRAGMA query_only = ON")
     write_all(event())
@@ -248,11 +236,11 @@ def test_a_read_only_database_breaks_nothing(
     assert rows._Pause.until == 0.0  # it refused at once: nobody waits for it
 
 
-def test_writers_in_four_processes_make_one_row_with_the_right_count(database_file: Path) -> None:
+def test_writers_in_four_processes_make_one_row_with_the_right_count(file_database: Path) -> None:
     # Away from the end of a minute, when there would rightly be two.
     begin = time.time() + 2.5
     begin += 15 if begin % 60 > 45 else 0
-    command = [sys.executable, "-m", "tests.recorder_writer", str(database_file), str(begin), "50"]
+    command = [sys.executable, "-m", "tests.recorder_writer", str(file_database), str(begin), "50"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     writers = [subprocess.Popen(command, env=environment) for _ in range(4)]
     assert [writer.wait(timeout=60) for writer in writers] == [0] * 4

@@ -292,7 +292,7 @@ def busy(entra: Any, settings: Any) -> None:
 
 
 def throttled(entra: Any, settings: Any) -> None:
-    entra.faults.throttle(2, times=None)
+    entra.faults.throttle(PAUSE_SECONDS, times=None)
 
 
 def cut(entra: Any, settings: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.management import call_command
 from django.db import connections
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -22,7 +20,6 @@ from django_entra_auth.emulator.policies import Policy
 from django_entra_auth.exceptions import InteractionRequired
 from django_entra_auth.interaction.revalidation import is_due, revalidate
 from django_entra_auth.session import EntraSession
-from tests.databases import use_database
 from tests.revalidation_site import is_signed_in, make_due, refreshes, user_of
 from tests.visitor import Visitor, make_client
 
@@ -30,14 +27,6 @@ pytestmark = pytest.mark.urls("tests.revalidation_site")
 
 CALLERS = 12
 WAIT_SECONDS = 20
-
-
-@pytest.fixture
-def _file_database(tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
-    """Threads that share the one connection of a database in memory read each other's rows."""
-    with django_db_blocker.unblock(), use_database(tmp_path / "test.sqlite3"):
-        call_command("migrate", verbosity=0)
-        yield
 
 
 def come(entra: Any, settings: Any) -> Visitor:
@@ -49,7 +38,7 @@ def come(entra: Any, settings: Any) -> Visitor:
 
 
 @pytest.fixture
-def crowd(_file_database: None, entra: Any, entra_settings: Any) -> Visitor:
+def crowd(file_database: Path, entra: Any, entra_settings: Any) -> Visitor:
     return come(entra, entra_settings)
 
 

@@ -68,7 +68,7 @@ def test_the_contexts_satisfied_last_are_kept() -> None:
         ([], []),
         (7, []),
         ({"c1": 1}, []),
-        (["c1", 7, None, "x" * 600], ["c1"]),
+        (["c1", 7, None, "x" * 17, "\N{SNOWMAN}"], ["c1"]),
     ],
 )
 def test_contexts_of_any_shape(acrs: Any, expected: list[str]) -> None:
@@ -79,12 +79,10 @@ def test_contexts_of_any_shape(acrs: Any, expected: list[str]) -> None:
     st.lists(st.text(max_size=512), max_size=30),
     st.dictionaries(st.text(max_size=3), st.integers(0, 2_000_000_000), max_size=30),
 )
-def test_no_contexts_make_the_session_much_larger(acrs: list[str], earlier: Any) -> None:
+def test_no_contexts_make_the_session_too_large(acrs: list[str], earlier: Any) -> None:
     entry = build(acrs=acrs, contexts=earlier)
     assert (entry["claims"]["tid"], entry["claims"]["oid"]) == (TID, OID)
-    short = {name for name in entry["contexts"] if len(json.dumps(name)) <= 8}
-    if set(entry["contexts"]) == short:  # ids of contexts are c1 to c99
-        assert len(json.dumps(entry)) <= SESSION_MAX_BYTES
+    assert len(json.dumps(entry)) <= SESSION_MAX_BYTES
 
 
 # After a check without a prompt

@@ -15,6 +15,7 @@ from django.test import AsyncClient, Client
 from django.urls import include, path
 
 from django_entra_auth import sign_ins, signals
+from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.models import EntraIdentity, EntraSignIn
 from django_entra_auth.session_entry import SESSION_KEY
 from django_entra_auth.sign_ins import rows
@@ -102,6 +103,33 @@ def test_rows_that_nobody_ends_do_not_pile_up(
     left = EntraSignIn.objects.filter(identity=identity).values_list("pk", flat=True)
     assert set(left) == set(started[-3:])
     assert EntraSignIn.objects.filter(identity=other).count() == 1
+
+
+def test_the_session_whose_row_goes_ends_too(
+    identity: EntraIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a row nobody could end it: neither an administrator nor a sign-out at Entra."""
+    monkeypatch.setattr(rows, "SIGN_INS_PER_IDENTITY", 2)
+    sessions = [new_session() for _ in range(3)]
+    for session in sessions:
+        start(identity, session=session)
+    assert [session.exists(session.session_key) for session in sessions] == [False, True, True]
+
+
+def test_a_session_that_cannot_be_ended_now_keeps_its_row(
+    identity: EntraIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(row: EntraSignIn) -> None:
+        raise TemporarilyUnavailable
+
+    monkeypatch.setattr(rows, "SIGN_INS_PER_IDENTITY", 1)
+    first, _ = start(identity)
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "delete_session", fail)
+        start(identity)
+    assert EntraSignIn.objects.filter(id_hash=sign_ins.hash_id(first)).exists()
+    start(identity)
+    assert EntraSignIn.objects.count() == 1
 
 
 def test_ending_forgets_that_one_alone(identity: EntraIdentity) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from django_entra_auth.admin.meaning import CATEGORIES
 from django_entra_auth.admin.overview import Overview, floor_to_bar
+from django_entra_auth.admin.read_only import format_count
 from django_entra_auth.admin.rows import to_moment
 
 WIDTH, HEIGHT = 960, 230
@@ -121,7 +122,7 @@ def _draw_counts(scale: Scale) -> SafeString:
         "",
         '<path class="entra-line" d="M{} {}H{}"/>'
         '<text class="entra-mark" x="{}" y="{}" text-anchor="end">{}</text>',
-        ((LEFT, y, WIDTH - RIGHT, LEFT - 8, y + 4, f"{count:,}") for count, y in lines),
+        ((LEFT, y, WIDTH - RIGHT, LEFT - 8, y + 4, format_count(count)) for count, y in lines),
     )
 
 
@@ -157,5 +158,6 @@ def _draw_part(scale: Scale, minute: int, category: str, *, below: int, count: i
         top,
         round(max(1, scale.bar_width - GAP), 1),
         round(scale.y(below) - top, 1),
-        f"{describe_time(minute, scale.step)}: {CATEGORIES.get(category, category)}, {count:,}",
+        f"{describe_time(minute, scale.step)}: {CATEGORIES.get(category, category)},"
+        f" {format_count(count)}",
     )

@@ -80,8 +80,28 @@ class Meaning:
     remedy: Text
 
 
+# What no page says, because the person was let in all the same.
+UNSEEN: Mapping[str, Meaning] = {
+    "credential_rejected": Meaning(
+        _("One of several client credentials is rejected; another one works"),
+        ACTORS["operator"],
+        _("Renew it in the app registration, or take it off CLIENT_CREDENTIAL."),
+    ),
+    "groups_unresolved": Meaning(
+        _("Microsoft Graph did not tell somebody's groups"),
+        ACTORS["operator"],
+        _(
+            "The person was let in without the rights that groups give. Look at the error; use app"
+            " roles, or assign fewer groups to the application, to do without this question."
+        ),
+    ),
+}
+
+
 def explain(record: TokenErrorRecord) -> Meaning:
     """What Entra's answer means; without one, what this site decided."""
+    if record.reason in UNSEEN:
+        return UNSEEN[record.reason]
     sample = SAMPLES.get(record.category)
     if sample is not None:
         codes = [] if record.number is None else [record.number]
@@ -101,7 +121,7 @@ def explain(record: TokenErrorRecord) -> Meaning:
 
 def list_words_shown(record: TokenErrorRecord) -> list[Text]:
     """What the person read on this site's page, when there was one."""
-    if not record.reason:
+    if not record.reason or record.reason in UNSEEN:
         return []
     failure = get_failure(record.reason)
     return [words for words in (failure.title, failure.message, failure.advice) if words]

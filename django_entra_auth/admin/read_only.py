@@ -11,6 +11,7 @@ from django.contrib.auth import get_permission_codename
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import number_format
 
 EMPTY = "–"  # noqa: RUF001  the dash that the admin shows
 
@@ -66,6 +67,11 @@ def format_time(moment: datetime) -> str:
     """A time on the site's clock, short enough for a wide list."""
     local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
     return f"{local:%Y-%m-%d %H:%M}"
+
+
+def format_count(count: int) -> str:
+    """A count as the reader's language writes it: 1,234 or 1.234."""
+    return number_format(count, force_grouping=True)
 
 
 def write_log(request: HttpRequest, row: Model, *, flag: int, message: str) -> None:

@@ -27,7 +27,7 @@ from django_entra_auth.admin.chart import (
 from django_entra_auth.admin.overview import Overview, build_overview
 from django_entra_auth.admin.people import name_person
 from django_entra_auth.admin.periods import choose_period
-from django_entra_auth.admin.read_only import EMPTY, ReadOnlyAdmin
+from django_entra_auth.admin.read_only import EMPTY, ReadOnlyAdmin, format_count
 from django_entra_auth.admin.rows import DATE_FIELD, ErrorRows, search_rows
 from django_entra_auth.admin.throttle_page import show_throttles
 from django_entra_auth.models import TokenErrorRecord
@@ -236,7 +236,9 @@ def _list_times(overview: Overview) -> list[tuple[str, int, str]]:
         (
             describe_time(minute, overview.period.step),
             sum(bar.values()),
-            ", ".join(f"{meaning.CATEGORIES.get(name, name)} {bar[name]:,}" for name in bar),
+            ", ".join(
+                f"{meaning.CATEGORIES.get(name, name)} {format_count(bar[name])}" for name in bar
+            ),
         )
         for minute, bar in overview.bars.items()
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -69,7 +70,12 @@ class Chain:
 
 def has_cookie_sessions() -> bool:
     """Whether sessions live in the browser alone, where nobody can delete them."""
-    store: type[Any] = import_module(django_settings.SESSION_ENGINE).SessionStore
+    return _is_in_cookies(django_settings.SESSION_ENGINE)
+
+
+@lru_cache(maxsize=8)
+def _is_in_cookies(engine: str) -> bool:
+    store: type[Any] = import_module(engine).SessionStore
     return issubclass(store, CookieSessionStore)
 
 

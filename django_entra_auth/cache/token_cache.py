@@ -17,17 +17,12 @@ from django_entra_auth.cache.entries import CacheOutage, Entries, build_key
 from django_entra_auth.cache.local_copies import CopyKey, Tokens, local_copies
 from django_entra_auth.cache.single_flight import SingleFlight
 from django_entra_auth.conf import EntraSettings
-from django_entra_auth.oauth2.token_cache import (
-    CachedAccount,
-    CachedToken,
-    Holder,
-    NullTokenCache,
-)
+from django_entra_auth.oauth2.token_cache import CachedAccount, CachedToken, Holder
 
 RESOURCES = 128  # of one sign-in; no real site comes near
 SLOT_MARGIN_SECONDS = 2 * 24 * 3600  # longer than any access token outlives its session
 
-__all__ = ["LocalTokens", "Renewal", "SignInTokenCache", "load_renewals", "local_copies"]
+__all__ = ["Renewal", "SignInTokenCache", "find_copy", "load_renewals", "local_copies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +52,15 @@ def _read_renewal(kept: dict[str, Any]) -> Renewal:
 
 def _account_key(id_hash: str) -> str:
     return build_key("account", id_hash)
+
+
+def _account_tokens_key(id_hash: str, resource: str) -> str:
+    return build_key("tokens", id_hash, "account", "", resource)
+
+
+def find_copy(id_hash: str, resource: str, seconds: float) -> Tokens | None:
+    """The tokens of a sign-in's account as this process read them within `seconds`; no I/O."""
+    return local_copies.get((id_hash, _account_tokens_key(id_hash, resource)), seconds)
 
 
 @contextmanager
@@ -110,8 +114,7 @@ class SignInTokenCache:
         With the cache down, from a copy of any age: it serves for as long as its tokens do.
         """
         key = self._id_hash, self._token_key(holder, resource)
-        copy = local_copies.get(key, self._local_seconds)
-        if copy is not None:
+        if self._local_seconds and (copy := local_copies.get(key, self._local_seconds)) is not None:
             return copy
         try:
             return self._load_tokens(key)
@@ -121,11 +124,6 @@ class SignInTokenCache:
                 raise
             return last
 
-    def find_copy(self, holder: Holder, resource: str) -> Tokens | None:
-        """The copy of this process, while it is fresh."""
-        key = self._id_hash, self._token_key(holder, resource)
-        return local_copies.get(key, self._local_seconds)
-
     def load_tokens(self, holder: Holder, resource: str) -> Tokens:
         """The tokens of a resource, newest first."""
         return self._load_tokens((self._id_hash, self._token_key(holder, resource)))
@@ -133,7 +131,8 @@ class SignInTokenCache:
     def _load_tokens(self, key: CopyKey) -> Tokens:
         drops = local_copies.drops
         tokens = tuple(map(_read_token, self._entries.load(key[1]) or ()))
-        local_copies.put(key, tokens, drops=drops)
+        if self._local_seconds:
+            local_copies.put(key, tokens, drops=drops)
         return tokens
 
     def save_tokens(self, holder: Holder, resource: str, tokens: Tokens) -> None:
@@ -192,8 +191,9 @@ class SignInTokenCache:
 
     def _token_key(self, holder: Holder, resource: str) -> str:
         # One sign-in is one account, however its id is spelled.
-        owner = "" if holder.kind == "account" else holder.id
-        return build_key("tokens", self._id_hash, holder.kind, owner, resource)
+        if holder.kind == "account":
+            return _account_tokens_key(self._id_hash, resource)
+        return build_key("tokens", self._id_hash, holder.kind, holder.id, resource)
 
     def _load_account(self) -> tuple[CachedAccount, float, int | None] | None:
         """The account, and the Unix times of its end and of its last renewal."""
@@ -269,18 +269,3 @@ def _write_token(token: CachedToken) -> list[Any]:
 def _read_token(kept: list[Any]) -> CachedToken:
     access_token, scopes, expires_at, refresh_at, token_type = kept
     return CachedToken(access_token, frozenset(scopes), expires_at, refresh_at, token_type)
-
-
-class LocalTokens(NullTokenCache):
-    """What this process has read of a sign-in a moment ago, without any I/O.
-
-    For event loops: a good token is there at once, and for all else the real cache is asked.
-    """
-
-    def __init__(self, cache: SignInTokenCache) -> None:
-        """Look at the fresh copies of this cache's sign-in."""
-        self._cache = cache
-
-    def peek_tokens(self, holder: Holder, resource: str) -> Tokens:
-        """The tokens of a resource, none without a fresh copy."""
-        return self._cache.find_copy(holder, resource) or ()

@@ -109,6 +109,11 @@ class EntraSettings:
         return self.is_multi_tenant or len(self.allowed_tenants) > 1
 
     @property
+    def granting_values(self) -> tuple[str, ...]:
+        """The roles or groups that give rights here, as they are written in the settings."""
+        return (*self.staff_roles, *self.superuser_roles, *self.group_mapping)
+
+    @property
     def _parsed_authority(self) -> Authority:
         return parse_authority(self.authority, allow_loopback=True)
 

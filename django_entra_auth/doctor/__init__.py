@@ -50,7 +50,7 @@ def examine(options: Options) -> Iterator[Finding]:
     for finding in _examine(options, left_out):
         if finding.topic not in options.skip:
             yield finding
-    if options.offline:
+    if options.offline and "discovery" not in options.skip:
         yield skipped("discovery", "Entra was not asked anything (--offline).")
 
 

@@ -135,7 +135,7 @@ def _judge_guests(settings: EntraSettings) -> Findings:
 
 
 def _judge_groups(settings: EntraSettings) -> Findings:
-    if not (settings.staff_roles or settings.superuser_roles or settings.group_mapping):
+    if not settings.granting_values:
         return
     if settings.groups_claim == "groups":
         reason = (

@@ -18,7 +18,7 @@ EVERYBODY = "*"
 @never_breaking(TOPIC)
 def look(settings: EntraSettings) -> Findings:
     """STAFF_ROLES, SUPERUSER_ROLES and the keys of GROUP_MAPPING."""
-    granting = [*settings.staff_roles, *settings.superuser_roles, *settings.group_mapping]
+    granting = settings.granting_values
     if not granting:
         yield passed(TOPIC, "No role and no group gives rights here.")
         return
@@ -67,8 +67,8 @@ def _find_odd_kinds(granting: Iterable[str], settings: EntraSettings) -> Finding
     for value in granting:
         name = value[37:] if is_scoped(value) else value
         if settings.groups_claim == "groups" and not is_guid(name):
-            reason = f"{value!r} is no object id, but GROUPS_CLAIM is 'groups'."
-            fix = "Name the group's object id; only groups synchronised from elsewhere have names."
+            reason = f"{value!r} is no object id, but GROUPS_CLAIM is 'groups': it grants nothing."
+            fix = "Name the group's object id, or use app roles (GROUPS_CLAIM 'roles')."
             yield warned(TOPIC, reason, fix)
         elif settings.groups_claim == "roles" and is_guid(name):
             reason = f"{value!r} looks like a group's object id, but GROUPS_CLAIM is 'roles'."

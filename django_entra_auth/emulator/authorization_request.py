@@ -1,12 +1,12 @@
 """Reading an authorize request: who asks, where the answer goes, what is asked."""
 
-import json
 import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from .claims_request import parse_claims, requested_contexts, requested_policies
 from .directory import Application, Segment
 from .errors import EntraError, PageError, make_stamp
 from .messages import Request
@@ -37,8 +37,9 @@ class Reply:
 class AuthorizationRequest:
     """A valid authorize request; `max_age` in seconds, `claims` decoded.
 
-    `contexts` were asked for in the ID token, `access_contexts` in the access token. A request
-    for an administrator's consent is one too, of the version `admin_consent`.
+    `contexts` were asked for in the ID token, `access_contexts` in the access token. `policy_ids`
+    name policies that refused a token, and that the person is sent to satisfy. A request for an
+    administrator's consent is one too, of the version `admin_consent`.
     """
 
     application: Application
@@ -55,6 +56,7 @@ class AuthorizationRequest:
     max_age: int | None = None
     contexts: frozenset[str] = frozenset()
     access_contexts: frozenset[str] = frozenset()
+    policy_ids: frozenset[str] = frozenset()
     client_info: bool = False
     correlation_id: str = ""
     admin_consent: AdminConsent | None = None
@@ -159,6 +161,7 @@ def parse_authorization_request(
         max_age=_parse_max_age(parameters),
         contexts=requested_contexts(claims, "id_token"),
         access_contexts=requested_contexts(claims, "access_token"),
+        policy_ids=requested_policies(claims),
         client_info=parameters.get("client_info") == "1",
         correlation_id=make_stamp(request, 0).correlation_id,
     )
@@ -209,27 +212,3 @@ def _parse_challenge(parameters: Mapping[str, str]) -> tuple[str | None, str]:
     if challenge is not None and not _CHALLENGE.fullmatch(challenge):
         raise EntraError(501491)
     return challenge, method
-
-
-def parse_claims(text: str) -> dict[str, Any]:
-    """The `claims` parameter as an object; 90100 when it is not one."""
-    if not text:
-        return {}
-    try:
-        claims = json.loads(text)
-    except (ValueError, RecursionError):
-        claims = None
-    if not isinstance(claims, dict):
-        raise EntraError(90100, "Not a JSON object: 'claims'.")
-    return claims
-
-
-def requested_contexts(claims: Mapping[str, Any], section: str) -> frozenset[str]:
-    """The authentication contexts asked for in a section (`id_token`, `access_token`)."""
-    part = claims.get(section)
-    asked = part.get("acrs") if isinstance(part, dict) else None
-    if not isinstance(asked, dict):
-        return frozenset()
-    values = asked.get("values")
-    several = values if isinstance(values, list) else []
-    return frozenset(v for v in [asked.get("value"), *several] if isinstance(v, str) and v)

@@ -28,7 +28,7 @@ def authorize(state: State, request: Request, segment_text: str) -> Response:
     browser, cookie = open_browser(state, request)
     try:
         asked = parse_authorization_request(request, application, segment, reply)
-        asked = _without_contexts(asked) if state.ignores_claims else asked
+        asked = _without_claims(asked) if state.ignores_claims else asked
         response = _sign_in(state, browser, browser.start(asked, state.clock()))
     except PageError:
         raise
@@ -37,8 +37,9 @@ def authorize(state: State, request: Request, segment_text: str) -> Response:
     return response.with_headers(*cookie)
 
 
-def _without_contexts(asked: AuthorizationRequest) -> AuthorizationRequest:
-    return replace(asked, contexts=frozenset(), access_contexts=frozenset())
+def _without_claims(asked: AuthorizationRequest) -> AuthorizationRequest:
+    nothing: frozenset[str] = frozenset()
+    return replace(asked, contexts=nothing, access_contexts=nothing, policy_ids=nothing)
 
 
 def _sign_in(state: State, browser: Browser, pending: Pending) -> Response:

@@ -1,10 +1,12 @@
 """Who sends a request, for scripted trouble and for the list of Graph calls."""
 
+from .client_authentication import ON_BEHALF_OF
 from .directory import Person
 from .faults import Caller
 from .graph import GraphCall
 from .graph_tokens import find_account
 from .messages import Request
+from .on_behalf_of import find_assertion
 from .state import State
 
 
@@ -19,10 +21,15 @@ def find_caller(state: State, request: Request, endpoint: str) -> Caller:
 
 
 def _find_grantee(state: State, request: Request) -> Person | None:
-    """The person a code or refresh token was issued for."""
-    grant = state.grants.find_code(request.form.get("code", ""))
-    if request.form.get("grant_type") == "refresh_token":
-        grant = state.grants.find_refresh_token(request.form.get("refresh_token", ""))
+    """The person a code, refresh token or assertion was issued for."""
+    form, grants = request.form, state.grants
+    grant_type = form.get("grant_type")
+    if grant_type == "refresh_token":
+        grant = grants.find_refresh_token(form.get("refresh_token", ""))
+    elif grant_type == ON_BEHALF_OF:
+        grant = find_assertion(state, form.get("assertion", ""))
+    else:
+        grant = grants.find_code(form.get("code", ""))
     return grant.account.person if grant else None
 
 

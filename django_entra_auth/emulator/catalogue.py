@@ -21,6 +21,7 @@ CATALOGUE: dict[int, Definition] = {
     ),
     160021: Definition("interaction_required", "The requested session does not exist any more."),
     50011: Definition("invalid_request", "The redirect URI is not registered for the application."),
+    50013: Definition("invalid_grant", "The assertion is not acceptable."),
     50020: Definition("invalid_grant", "The account does not exist in this tenant."),
     50027: Definition("invalid_client", "The client assertion is not valid.", None, 401),
     50034: Definition("invalid_grant", "No account has this user name."),
@@ -68,7 +69,9 @@ CATALOGUE: dict[int, Definition] = {
         "invalid_grant", "The sign-in is older than a policy allows.", "token_expired"
     ),
     70044: Definition("interaction_required", "The session is older than a policy allows."),
+    240002: Definition("invalid_request", "An ID token cannot be used as the assertion."),
     500113: Definition("invalid_request", "No reply address is registered for the application."),
+    500133: Definition("invalid_grant", "The assertion has expired."),
     500121: Definition("invalid_grant", "The multi-factor authentication failed."),
     500341: Definition("invalid_grant", "The account was deleted from the tenant."),
     501481: Definition("invalid_grant", "The code verifier does not fit the code challenge."),
@@ -88,6 +91,9 @@ CATALOGUE: dict[int, Definition] = {
     700051: Definition("unsupported_response_type", "The response type 'token' is not enabled."),
     700054: Definition("unsupported_response_type", "The response type 'id_token' is not enabled."),
     700082: Definition("invalid_grant", "The refresh token has expired because it was not used."),
+    7000114: Definition(
+        "unauthorized_client", "A token without a person cannot be exchanged on behalf of one."
+    ),
     7000110: Definition("invalid_request", "The request names more than one client."),
     7000215: Definition("invalid_client", "The client secret is wrong.", None, 401),
     7000216: Definition("invalid_client", "A client credential is required.", None, 401),

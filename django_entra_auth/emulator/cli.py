@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="switch an optional ID token claim on (may be given several times)",
+        help="switch an optional claim on (may be given several times)",
     )
     parser.add_argument(
         "--consent", action="store_true", help="ask people for consent at their first sign-in"

@@ -12,6 +12,8 @@ from .messages import Request
 from .shapes import segment_issuer
 from .state import State
 
+ON_BEHALF_OF = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", ON_BEHALF_OF)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -36,12 +38,22 @@ def authenticate_client(state: State, request: Request, segment: Segment) -> App
         raise EntraError(700016)
     require_audience(application, segment)
     _require_grant_type(request)
-    secret = request.form.get("client_secret") or (basic[1] if basic else "")
+    secret = _read_secret(request)
     if secret:
         _check_secret(application, secret)
     else:
         _check_assertion(state, request, segment, application)
     return application
+
+
+def read_azpacr(request: Request) -> str:
+    """How an authenticated client proved itself, as tokens say it: "1" secret, "2" assertion."""
+    return "1" if _read_secret(request) else "2"
+
+
+def _read_secret(request: Request) -> str:
+    basic = _basic_credentials(request)
+    return request.form.get("client_secret") or (basic[1] if basic else "")
 
 
 def _check_secret(application: Application, secret: str) -> None:
@@ -82,9 +94,5 @@ def _basic_credentials(request: Request) -> tuple[str, str] | None:
 
 
 def _require_grant_type(request: Request) -> None:
-    if require_field(request, "grant_type") not in (
-        "authorization_code",
-        "refresh_token",
-        "client_credentials",
-    ):
+    if require_field(request, "grant_type") not in _GRANT_TYPES:
         raise EntraError(70003)

@@ -238,9 +238,7 @@ def _requests(state: State) -> dict[str, Any]:
                 "path": one.path,
                 "grant_type": one.form.get("grant_type", ""),
                 "status": one.status,
-                "browser": _digest(
-                    parse_cookies(one.headers.get("Cookie")).get(state.cookie_name, "")
-                ),
+                "browser": _digest(_read_browser(state, one)),
                 "flow": _digest(one.query.get("state", "")),
             }
             for one in list(state.requests)

@@ -22,26 +22,12 @@ _COMMON = {
     "response_modes_supported": ["query", "fragment", "form_post"],
     "subject_types_supported": ["pairwise"],
     "id_token_signing_alg_values_supported": ["RS256"],
+    "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
 }
 _B2C = {
     "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
-    "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
     "scopes_supported": ["openid"],
-    "claims_supported": [
-        "name",
-        "emails",
-        "idp",
-        "sub",
-        "oid",
-        "tfp",
-        "iss",
-        "iat",
-        "exp",
-        "aud",
-        "acr",
-        "nonce",
-        "auth_time",
-    ],
+    "claims_supported": _B2C_CLAIMS.split(),
 }
 
 
@@ -65,22 +51,22 @@ def configuration(state: State, request: Request, segment_text: str) -> Response
         "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
         "jwks_uri": f"{base}/discovery/v2.0/keys" + (f"?appid={quote(app_id)}" if app_id else ""),
         **_COMMON,
-        **(_B2C if segment.policy else _entra_members(base, segment)),
+        **(_B2C if segment.policy else _entra_members(state.origin, base, segment)),
     }
     return json_response(document).with_headers(*_PUBLIC)
 
 
-def _entra_members(base: str, segment: Segment) -> dict[str, object]:
+def _entra_members(origin: str, base: str, segment: Segment) -> dict[str, object]:
+    # The names of hosts are Microsoft's own; addresses that clients call lead nowhere but here.
     return {
         "token_endpoint_auth_methods_supported": [
             "client_secret_post",
             "private_key_jwt",
             "client_secret_basic",
         ],
-        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "request_uri_parameter_supported": False,
-        "userinfo_endpoint": "https://graph.microsoft.com/oidc/userinfo",
+        "userinfo_endpoint": f"{origin}/oidc/userinfo",
         "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
         "http_logout_supported": True,
         "frontchannel_logout_supported": True,
@@ -108,8 +94,11 @@ def keys(state: State, request: Request, segment_text: str) -> Response:
 
 def instance(state: State, request: Request, segment_text: str) -> Response:
     """Instance discovery: knows the emulator's own host and no other."""
-    asked = urlsplit(request.query.get("authorization_endpoint", ""))
     own = urlsplit(state.origin)
+    try:
+        asked = urlsplit(request.query.get("authorization_endpoint", ""))
+    except ValueError:
+        raise EntraError(50049) from None
     if asked.netloc.lower() != own.netloc:
         raise EntraError(50049)
     tenant = asked.path.strip("/").partition("/")[0] or "common"

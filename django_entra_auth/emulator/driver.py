@@ -114,13 +114,12 @@ class Wishes:
 
 
 @contextmanager
-def _session(browser: requests.Session | None, ca_bundle: str | None) -> Iterator[requests.Session]:
+def _session(browser: requests.Session | None) -> Iterator[requests.Session]:
     if browser is not None:
         yield browser
         return
     with requests.Session() as session:
         session.trust_env = False
-        session.verify = ca_bundle or True
         yield session
 
 
@@ -128,7 +127,7 @@ def walk_sign_in(
     auth_uri: str, *, wishes: Wishes, ca_bundle: str | None, browser: requests.Session | None
 ) -> AuthorizationResponse:
     """Sign somebody in from `auth_uri`; raises EmulatorPage when there is no way on."""
-    with _session(browser, ca_bundle) as session:
+    with _session(browser) as session:
         verify = ca_bundle or True
         answer = session.get(
             auth_uri, allow_redirects=False, timeout=_TIMEOUT_SECONDS, verify=verify

@@ -37,6 +37,7 @@ _NUMBERS: dict[Control, int] = {
     "admin_consent": 90094,
     "user_consent": 65001,
 }
+_FINAL: tuple[Control, ...] = ("assignment", "block", "risk", "app_protection")
 _NAMES_POLICIES = ("block", "risk", "mfa", "compliant_device")
 _SESSION_TOO_OLD = 70044
 _CONSENT = ("admin_consent", "user_consent")
@@ -44,13 +45,18 @@ _CONSENT = ("admin_consent", "user_consent")
 
 @dataclass(frozen=True)
 class Asked:
-    """Who asks for what: scopes, and authentication contexts for the two kinds of token."""
+    """Who asks for what: scopes, and authentication contexts for the two kinds of token.
+
+    The policies of `policy_ids` have a say whatever is asked for: they refused a token before,
+    perhaps one for an API that another API calls.
+    """
 
     application: Application
     account: Account
     scopes: tuple[str, ...]
     contexts: frozenset[str] = frozenset()
     access_contexts: frozenset[str] = frozenset()
+    policy_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -100,13 +106,17 @@ def find_demand(state: State, asked: Asked, proof: Proof) -> Demand | None:
 
 def _find_unmet(state: State, asked: Asked, proof: Proof) -> list[ActivePolicy]:
     person = state.short_name(asked.account.person)
-    contexts = asked.contexts | asked.access_contexts
     return [
         active
         for active in state.policies.active()
-        if active.policy.applies_to(person, asked.scopes, contexts)
-        and not _is_met(active, asked, proof)
+        if _has_a_say(active.policy, person, asked) and not _is_met(active, asked, proof)
     ]
+
+
+def _has_a_say(policy: Policy, person: str, asked: Asked) -> bool:
+    if policy.policy_id in asked.policy_ids:
+        return policy.is_about(person)
+    return policy.applies_to(person, asked.scopes, asked.contexts | asked.access_contexts)
 
 
 def _is_met(active: ActivePolicy, asked: Asked, proof: Proof) -> bool:
@@ -138,6 +148,13 @@ def find_satisfied_contexts(state: State, asked: Asked, proof: Proof) -> frozens
 def make_refusal(demand: Demand, asked: Asked) -> EntraError:
     """The token endpoint's answer."""
     return EntraError(demand.number, claims=_make_claims(demand, asked))
+
+
+def make_exchange_refusal(demand: Demand, asked: Asked) -> EntraError:
+    """The answer to an API that exchanges a token: what a person can satisfy needs a prompt."""
+    if demand.is_consent or demand.control in _FINAL:
+        return make_refusal(demand, asked)
+    return make_silent_refusal(demand, asked)
 
 
 def make_endless_challenge() -> EntraError:

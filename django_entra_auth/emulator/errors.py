@@ -3,7 +3,6 @@
 import uuid
 from datetime import datetime, timezone
 from typing import TypedDict
-from urllib.parse import quote
 
 from .catalogue import CATALOGUE
 from .messages import Request
@@ -16,14 +15,18 @@ class _ErrorBody(TypedDict):
     timestamp: str
     trace_id: str
     correlation_id: str
-    error_uri: str
 
 
 class ErrorBody(_ErrorBody, total=False):
     """The body of an error answer of the token and discovery endpoints."""
 
+    error_uri: str
     suberror: str
     claims: str
+
+
+# Entra's look-up page does not know it, so its answers do not point there.
+_WITHOUT_PAGE = 70043
 
 
 class EntraError(Exception):
@@ -90,8 +93,9 @@ def error_body(error: EntraError, stamp: Stamp, origin: str, *, separator: str =
         "timestamp": stamp.timestamp,
         "trace_id": stamp.trace_id,
         "correlation_id": stamp.correlation_id,
-        "error_uri": f"{origin}/error?code={quote(str(error.number))}",
     }
+    if error.number != _WITHOUT_PAGE:
+        body["error_uri"] = f"{origin}/error?code={error.number}"
     if error.suberror:
         body["suberror"] = error.suberror
     if error.claims:

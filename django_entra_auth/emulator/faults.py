@@ -102,7 +102,7 @@ class Faults:
         """Let the next `times` requests to `endpoint` meet `fault`; None means all of them.
 
         `grant` (a grant type) and `person` (a short name) narrow it to requests of that kind; the
-        token endpoint knows the person by the code or refresh token, "graph" by the access token.
+        token endpoint knows the person by what is exchanged, "graph" by the access token.
         """
         self._add(_Waiting(fault, endpoint, grant, person, times))
 

@@ -1,4 +1,4 @@
-"""Authorization codes and refresh tokens: issued here, looked up here, used up here."""
+"""Codes, refresh tokens and what access tokens stand for: issued, looked up, used up."""
 
 import secrets
 import threading
@@ -33,7 +33,7 @@ class SignInFacts:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a code or refresh token stands for; times in seconds since the epoch.
+    """What a code, refresh token or access token stands for; times in seconds since the epoch.
 
     `is_fresh` when the person gave credentials for this very request.
     """
@@ -65,6 +65,7 @@ class Grants:
         self._lock = threading.Lock()
         self._codes: OrderedDict[str, Grant] = OrderedDict()
         self._refresh_tokens: OrderedDict[str, Grant] = OrderedDict()
+        self._access_tokens: OrderedDict[str, Grant] = OrderedDict()
         self._used: set[str] = set()
 
     def issue_code(self, grant: Grant) -> str:
@@ -104,3 +105,14 @@ class Grants:
     def find_refresh_token(self, token: str) -> Grant | None:
         """What `token` stands for."""
         return self._refresh_tokens.get(token)
+
+    def remember_access_token(self, uti: str, grant: Grant) -> None:
+        """Keep what the access token with the id `uti` stands for, should an API hand it in."""
+        with self._lock:
+            self._access_tokens[uti] = grant
+            if len(self._access_tokens) > _MAX_ENTRIES:
+                self._access_tokens.popitem(last=False)
+
+    def find_access_token(self, uti: str) -> Grant | None:
+        """What the access token with the id `uti` stands for."""
+        return self._access_tokens.get(uti)

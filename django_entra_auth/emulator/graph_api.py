@@ -13,7 +13,8 @@ from .graph_challenges import (
     revocation_claims,
 )
 from .graph_operations import Call, GraphError, Operation, find_operation
-from .graph_tokens import AccessToken, InvalidAccessTokenError, read_token
+from .graph_tokens import AccessToken, read_token
+from .issued_tokens import InvalidAccessTokenError
 from .messages import Request, Response, json_response
 from .state import State
 

@@ -1,17 +1,21 @@
 """What a token request that is granted gets: tokens, lifetimes, and the next refresh token."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .constants import GRAPH_RESOURCE_ID
 from .enforcement import Asked, Proof, find_satisfied_contexts
-from .grants import Grant
+from .grants import Grant, SignInFacts
 from .scopes import require_one_resource, resource_scopes
-from .shapes import client_info_at, shape_answer, shape_claims
+from .shapes import client_info_at, find_issuer, shape_answer, shape_claims
 from .state import State
-from .tokens import build_access_token_claims, build_id_token_claims, sign
+from .tokens import (
+    build_access_token_claims,
+    build_api_claims,
+    build_id_token_claims,
+    sign,
+)
 
 _SHORT_SECONDS, _SHORT_SPREAD = 3600, 1800
 _LONG_SECONDS, _LONG_SPREAD = 20 * 3600, 8 * 3600
@@ -21,7 +25,7 @@ _LONG_SECONDS, _LONG_SPREAD = 20 * 3600, 8 * 3600
 class Wanted:
     """A token request of a person that may be granted.
 
-    `handles_challenges` when the client has the capability cp1.
+    `handles_challenges` when the client has the capability cp1; `azpacr` is how it proved itself.
     """
 
     grant: Grant
@@ -29,15 +33,7 @@ class Wanted:
     handles_challenges: bool
     is_refresh: bool
     wants_client_info: bool
-
-
-def handles_challenges(claims: Mapping[str, Any]) -> bool:
-    """Whether a claims request names the capability cp1 for the access token."""
-    section = claims.get("access_token")
-    asked = section.get("xms_cc") if isinstance(section, dict) else None
-    values = asked.get("values") if isinstance(asked, dict) else None
-    names = values if isinstance(values, list) else []
-    return "cp1" in (name.lower() for name in names if isinstance(name, str))
+    azpacr: str
 
 
 def issue(state: State, wanted: Wanted) -> dict[str, Any]:
@@ -74,11 +70,14 @@ def _lifetime(wanted: Wanted) -> int:
 
 
 def _refresh_token(state: State, grant: Grant, scopes: tuple[str, ...]) -> str:
-    all_scopes = tuple(dict.fromkeys((*grant.scopes, *scopes)))
+    return state.grants.issue_refresh_token(_renew(state, grant, scopes))
+
+
+def _renew(state: State, grant: Grant, scopes: tuple[str, ...]) -> Grant:
     # Nonce, challenge and asked contexts belong to one authorize request, not to later tokens.
-    renewed = replace(
+    return replace(
         grant,
-        scopes=all_scopes,
+        scopes=tuple(dict.fromkeys((*grant.scopes, *scopes))),
         issued_at=state.clock(),
         redirect_uri="",
         nonce=None,
@@ -86,29 +85,40 @@ def _refresh_token(state: State, grant: Grant, scopes: tuple[str, ...]) -> str:
         contexts=frozenset(),
         is_fresh=False,
     )
-    return state.grants.issue_refresh_token(renewed)
 
 
 def _access_token(state: State, wanted: Wanted, lifetime: int) -> str:
-    asked = wanted.asked
-    resource = require_one_resource(asked.scopes)
-    extra: dict[str, Any] = {}
-    if asked.access_contexts:
-        extra["acrs"] = sorted(asked.access_contexts)
-    if wanted.handles_challenges:
-        extra["xms_cc"] = ["cp1"]
+    grant, asked = wanted.grant, wanted.asked
+    resource, tid = require_one_resource(asked.scopes), asked.account.tid
     claims = build_access_token_claims(
-        origin=state.origin,
+        issuer=find_issuer(state.origin, state.find_tenant(tid), tid, grant.policy),
         client_id=asked.application.client_id,
-        tid=asked.account.tid,
+        tid=tid,
         resource=resource,
         scopes=resource_scopes(asked.scopes),
         now=state.clock(),
         lifetime=lifetime,
+        azpacr=wanted.azpacr,
         account=asked.account,
-        extra=extra,
+        extra=_more_claims(state, wanted, resource),
     )
+    state.grants.remember_access_token(claims["uti"], _renew(state, grant, asked.scopes))
     return sign(claims, state.keys.signing, resource=resource)
+
+
+def _more_claims(state: State, wanted: Wanted, resource: str) -> dict[str, Any]:
+    grant, asked = wanted.grant, wanted.asked
+    claims: dict[str, Any] = {}
+    if resource in state.applications:
+        facts = _facts(state, wanted)
+        claims |= build_api_claims(asked.account, facts, state.optional_claims)
+    if asked.access_contexts:
+        claims["acrs"] = sorted(asked.access_contexts | set(claims.get("acrs", ())))
+    if wanted.handles_challenges:
+        claims["xms_cc"] = ["cp1"]
+    if grant.policy:
+        claims["tfp"] = grant.policy
+    return claims
 
 
 def _id_token(state: State, wanted: Wanted) -> str:
@@ -117,7 +127,7 @@ def _id_token(state: State, wanted: Wanted) -> str:
         origin=state.origin,
         application=asked.application,
         account=grant.account,
-        facts=replace(grant.facts, contexts=_session_contexts(state, wanted)),
+        facts=_facts(state, wanted),
         scopes=asked.scopes,
         optional_claims=state.optional_claims,
         contexts=asked.contexts,
@@ -132,9 +142,11 @@ def _id_token(state: State, wanted: Wanted) -> str:
     return sign(claims, key)
 
 
-def _session_contexts(state: State, wanted: Wanted) -> frozenset[str]:
-    if state.ignores_claims:
-        return frozenset()
+def _facts(state: State, wanted: Wanted) -> SignInFacts:
+    """What is known of the sign-in, with those contexts alone that are satisfied now."""
     facts = wanted.grant.facts
+    if state.ignores_claims:
+        return replace(facts, contexts=frozenset())
     proof = Proof(facts, state.clock(), wanted.grant.is_fresh)
-    return find_satisfied_contexts(state, replace(wanted.asked, contexts=facts.contexts), proof)
+    asked = replace(wanted.asked, contexts=facts.contexts)
+    return replace(facts, contexts=find_satisfied_contexts(state, asked, proof))

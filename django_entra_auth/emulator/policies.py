@@ -71,11 +71,15 @@ class Policy:
         """Whether it has a say when `person` asks for `scopes` and authentication `contexts`."""
         asked = tuple(scopes)
         return (
-            (self.people is None or person in self.people)
+            self.is_about(person)
             and (self.context is None or self.context in contexts)
             and (self.resource is None or self._names_resource_of(asked))
             and (self.scopes is None or bool(self.scopes_among(asked)))
         )
+
+    def is_about(self, person: str) -> bool:
+        """Whether it has a say about `person` at all."""
+        return self.people is None or person in self.people
 
     def _names_resource_of(self, asked: tuple[str, ...]) -> bool:
         wanted = _normalise_resource(self.resource or "")

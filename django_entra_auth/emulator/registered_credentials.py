@@ -66,7 +66,8 @@ class RegisteredCredentials:
         else:
             key, expected = self._find_federated(claims)
         _require_signature(assertion, key)
-        if claims.get("aud") not in expected:
+        audience = claims.get("aud")
+        if not isinstance(audience, str) or audience not in expected:
             raise EntraError(700023)
         _require_time(claims, now)
         if claims.get("iss") == client_id:

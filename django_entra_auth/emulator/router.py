@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from . import discovery
 from .admin_consent import admin_consent_v1, admin_consent_v2
@@ -13,6 +13,7 @@ from .constants import PASSWORD
 from .control import control
 from .control_page import BUTTONS as CONTROL_BUTTONS
 from .control_page import press_control, show_control
+from .directory import Tenant
 from .errors import EntraError, PageError, Stamp, error_body, make_stamp
 from .graph_api import graph
 from .interaction import BUTTONS, press
@@ -45,9 +46,16 @@ def _home(state: State, request: Request, _: str) -> Response:
         authority=f"{state.origin}/{state.tenant_id}",
         graph=f"{state.origin}/v1.0",
         application=state.application,
+        many=f"{state.origin}/organizations",
+        directories=[(one, _authority(state, one)) for one in state.tenants],
         people=list(state.people.values()),
         password=PASSWORD,
     )
+
+
+def _authority(state: State, tenant: Tenant) -> str:
+    """Where people of `tenant` sign in; at B2C by its first user flow."""
+    return "/".join((state.origin, tenant.domains[0], *tenant.policies[:1]))
 
 
 def _static(state: State, request: Request, name: str) -> Response:
@@ -147,7 +155,7 @@ def _require_same_origin(state: State, request: Request, route: Route) -> None:
     origin = request.headers.get("origin")
     if request.method != "POST" or route.name or route.refuses_sites or not origin:
         return
-    if urlsplit(origin).netloc.lower() != request.headers.get("host").lower():
+    if origin.lower().partition("://")[2] != request.headers.get("host").lower():
         raise PageError(50089)
 
 

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 30.0
 _MAX_BODY_BYTES = 256 * 1024
+_MAX_DIGITS = 20
 _MAX_FIELDS = 200
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -75,10 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _read_request(self) -> Request:
         self._require_own_host()
         body = self._read_body()
-        parts = urlsplit(self.path)
         headers = Headers(dict(self.headers.items()))
         is_form = self.headers.get_content_type() == "application/x-www-form-urlencoded"
         try:
+            parts = urlsplit(self.path)
             query, repeated = _parse_fields(parts.query)
             form, repeated_form = _parse_fields(body.decode()) if is_form else ({}, frozenset())
         except ValueError:
@@ -99,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdecimal()):
             raise _Refused(400)
-        if int(length) > _MAX_BODY_BYTES:
+        if len(length) > _MAX_DIGITS or int(length) > _MAX_BODY_BYTES:
             raise _Refused(413)
         body = self.rfile.read(int(length))
         if len(body) < int(length):

@@ -78,7 +78,12 @@ def asked_by(pending: Pending, account: Account) -> Asked:
     """What `account` asks for in the sign-in under way."""
     request = pending.request
     return Asked(
-        request.application, account, request.scopes, request.contexts, request.access_contexts
+        request.application,
+        account,
+        request.scopes,
+        request.contexts,
+        request.access_contexts,
+        request.policy_ids,
     )
 
 

@@ -1,23 +1,37 @@
-"""The token endpoint: codes, refresh tokens and client credentials."""
+"""The token endpoint: codes, refresh tokens, client credentials, and tokens on behalf of others."""
 
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .authorization_request import parse_claims, requested_contexts
-from .client_authentication import authenticate_client, require_field
+from .claims_request import (
+    handles_challenges,
+    parse_claims,
+    requested_contexts,
+    requested_policies,
+)
+from .client_authentication import ON_BEHALF_OF, authenticate_client, read_azpacr, require_field
 from .directory import Application, Segment
 from .discovery import require_segment
-from .enforcement import Asked, Proof, find_demand, make_endless_challenge, make_refusal
+from .enforcement import (
+    Asked,
+    Proof,
+    find_demand,
+    make_endless_challenge,
+    make_exchange_refusal,
+    make_refusal,
+)
 from .errors import EntraError
 from .grants import CODE_SECONDS, PREFIX, REFRESH_TOKEN_SECONDS, Grant
-from .issuing import Wanted, handles_challenges, issue
+from .issuing import Wanted, issue
 from .messages import Request, Response, json_response
+from .on_behalf_of import check_assertion
 from .scopes import RESERVED, parse_scopes, require_one_resource
 from .state import State
-from .tokens import build_access_token_claims, sign
+from .tokens import build_access_token_claims, issuer_of, sign
 
 _APP_TOKEN_SECONDS = 3599
 
@@ -48,15 +62,18 @@ def _client_credentials(
     scopes = parse_scopes(require_field(request, "scope"))
     if len(scopes) != 1 or not scopes[0].endswith(".default"):
         raise EntraError(70011, "Exactly one '{resource}/.default' is needed.")
-    resource = require_one_resource(scopes)
+    resource, tid = require_one_resource(scopes), segment.tenant.tenant_id
+    is_told = resource in state.applications and "idtyp" in state.optional_claims
     claims = build_access_token_claims(
-        origin=state.origin,
+        issuer=issuer_of(state.origin, tid),
         client_id=application.client_id,
-        tid=segment.tenant.tenant_id,
+        tid=tid,
         resource=resource,
         scopes=(),
         now=state.clock(),
         lifetime=_APP_TOKEN_SECONDS,
+        azpacr=read_azpacr(request),
+        extra={"idtyp": "app"} if is_told else None,
     )
     return {
         "token_type": "Bearer",
@@ -69,30 +86,25 @@ def _client_credentials(
 def _for_person(
     state: State, request: Request, segment: Segment, application: Application
 ) -> dict[str, Any]:
-    if request.form["grant_type"] == "authorization_code":
-        code = require_field(request, "code")
-        grant = _check_code(state, request, segment, application, code)
-        scopes = _code_scopes(request, grant)
-    else:
-        code = ""
-        grant = _check_refresh_token(state, request, segment, application)
-        scopes = parse_scopes(request.form.get("scope", "")) or grant.scopes
+    grant_type = request.form["grant_type"]
+    grant, scopes = _READERS[grant_type](state, request, segment, application)
     require_one_resource(scopes)
     _require_account(state, grant)
     claims = parse_claims(request.form.get("claims", ""))
     asked = _make_asked(state, application, grant, scopes, claims)
-    _require_policies(state, asked, grant, is_refresh=not code)
+    _require_policies(state, asked, grant, grant_type)
     if not application.has_consent(grant.account, scopes):
         raise EntraError(65001)
-    if code and not state.grants.use_code(code):
+    if grant_type == "authorization_code" and not state.grants.use_code(request.form["code"]):
         raise EntraError(54005)
     granted = tuple(scope for scope in scopes if scope not in state.grants_fewer_scopes)
     wanted = Wanted(
         grant,
         replace(asked, scopes=granted),
         handles_challenges=handles_challenges(claims),
-        is_refresh=not code,
+        is_refresh=grant_type == "refresh_token",
         wants_client_info=request.form.get("client_info") == "1",
+        azpacr=read_azpacr(request),
     )
     return issue(state, wanted)
 
@@ -111,17 +123,51 @@ def _make_asked(
         asked,
         contexts=grant.contexts | requested_contexts(claims, "id_token"),
         access_contexts=requested_contexts(claims, "access_token"),
+        policy_ids=requested_policies(claims),
     )
 
 
-def _require_policies(state: State, asked: Asked, grant: Grant, *, is_refresh: bool) -> None:
-    if is_refresh and state.always_challenges:
+def _require_policies(state: State, asked: Asked, grant: Grant, grant_type: str) -> None:
+    if grant_type == "refresh_token" and state.always_challenges:
         raise make_endless_challenge()
-    # A code is judged as of the sign-in it stands for, a refresh token as of now.
-    at = state.clock() if is_refresh else grant.issued_at
+    # A code is judged as of the sign-in it stands for, everything else as of now.
+    at = grant.issued_at if grant_type == "authorization_code" else state.clock()
     demand = find_demand(state, asked, Proof(grant.facts, at, grant.is_fresh))
-    if demand is not None:
-        raise make_refusal(demand, asked)
+    if demand is None:
+        return
+    make = make_exchange_refusal if grant_type == ON_BEHALF_OF else make_refusal
+    raise make(demand, asked)
+
+
+_Presented = tuple[Grant, tuple[str, ...]]
+
+
+def _read_code(
+    state: State, request: Request, segment: Segment, application: Application
+) -> _Presented:
+    grant = _check_code(state, request, segment, application, require_field(request, "code"))
+    return grant, _code_scopes(request, grant)
+
+
+def _read_refresh_token(
+    state: State, request: Request, segment: Segment, application: Application
+) -> _Presented:
+    grant = _check_refresh_token(state, request, segment, application)
+    return grant, parse_scopes(request.form.get("scope", "")) or grant.scopes
+
+
+def _read_assertion(
+    state: State, request: Request, segment: Segment, application: Application
+) -> _Presented:
+    grant = check_assertion(state, request, segment, application)
+    return grant, parse_scopes(require_field(request, "scope"))
+
+
+_READERS: Mapping[str, Callable[[State, Request, Segment, Application], _Presented]] = {
+    "authorization_code": _read_code,
+    "refresh_token": _read_refresh_token,
+    ON_BEHALF_OF: _read_assertion,
+}
 
 
 def _code_scopes(request: Request, grant: Grant) -> tuple[str, ...]:

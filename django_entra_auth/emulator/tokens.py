@@ -5,7 +5,7 @@ import json
 import secrets
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jwt
@@ -21,6 +21,8 @@ Claims = dict[str, Any]
 BACKDATED_SECONDS = 300
 _ID_TOKEN_SECONDS = 3900
 _MAX_GROUPS = 200
+# Exact where `iat` has whole seconds and is dated back.
+REVOCATIONS_CLAIM = "emulator_revocations"
 
 
 def pairwise_subject(client_id: str, account: Account) -> str:
@@ -87,9 +89,9 @@ _OPTIONAL: dict[str, Callable[[Account, SignInFacts], Claims]] = {
 OPTIONAL_CLAIMS = frozenset(_OPTIONAL)
 
 
-def _optional_claims(names: set[str], account: Account, facts: SignInFacts) -> Claims:
+def _optional_claims(names: Collection[str], account: Account, facts: SignInFacts) -> Claims:
     claims: Claims = {}
-    for name in sorted(names & OPTIONAL_CLAIMS):
+    for name in sorted(OPTIONAL_CLAIMS.intersection(names)):
         claims.update(_OPTIONAL[name](account, facts))
     return {name: value for name, value in claims.items() if value not in (None, "", [])}
 
@@ -136,28 +138,38 @@ def build_id_token_claims(
     return claims
 
 
+def build_api_claims(
+    account: Account, facts: SignInFacts, optional_claims: Collection[str]
+) -> Claims:
+    """What the API of a registration of this directory reads of a person beside the standard."""
+    roles = account.person.roles
+    claims: Claims = {"roles": list(roles)} if roles else {}
+    return claims | _optional_claims(optional_claims, account, facts)
+
+
 def build_access_token_claims(
     *,
-    origin: str,
+    issuer: str,
     client_id: str,
     tid: str,
     resource: str,
     scopes: tuple[str, ...],
     now: float,
     lifetime: int,
+    azpacr: str,
     account: Account | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Claims:
-    """The claims of an access token; opaque to clients, for the emulator's own APIs."""
+    """The claims of an access token; `azpacr` is "1" for a secret and "2" for an assertion."""
     issued_at = int(now) - BACKDATED_SECONDS
     claims: Claims = {
         "aud": resource,
-        "iss": issuer_of(origin, tid),
+        "iss": issuer,
         "iat": issued_at,
         "nbf": issued_at,
         "exp": int(now) + lifetime,
         "azp": client_id,
-        "azpacr": "1",
+        "azpacr": azpacr,
         "oid": account.oid if account else str(uuid.uuid5(uuid.NAMESPACE_URL, client_id)),
         "tid": tid,
         "uti": secrets.token_urlsafe(16),
@@ -166,8 +178,7 @@ def build_access_token_claims(
     claims["sub"] = pairwise_subject(resource, account) if account else claims["oid"]
     if account is not None:
         claims["scp"] = " ".join(scopes)
-        # Exact where `iat` has whole seconds and is dated back.
-        claims["emulator_revocations"] = account.person.revocations
+        claims[REVOCATIONS_CLAIM] = account.person.revocations
     return claims | dict(extra or {})
 
 

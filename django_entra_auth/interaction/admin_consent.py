@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 from django.http import HttpRequest
 
-from django_entra_auth.conf import get_settings
+from django_entra_auth.conf import EntraSettings, get_settings
 from django_entra_auth.exceptions import SignInFailed
+from django_entra_auth.group_membership import GLOBAL_GRAPH, find_graph_origin, is_local
 from django_entra_auth.interaction.answer import Answer
 from django_entra_auth.interaction.browser import ensure_browser
 from django_entra_auth.interaction.prompt import Prompt, find_keeper
 from django_entra_auth.interaction.state import Flow, new_flow_id, seal_flow
 from django_entra_auth.oauth2.admin_consent import build_admin_consent_uri
-from django_entra_auth.oauth2.authority import find_graph_origins
 from django_entra_auth.session import EntraSession
 
 
@@ -34,7 +34,7 @@ def build_admin_consent(request: HttpRequest, flow: Flow) -> Prompt:
     uri = build_admin_consent_uri(
         settings.authority,
         settings.client_id,
-        _write_in_full(flow.requirement.scopes or settings.scopes, settings.authority),
+        _write_in_full(flow.requirement.scopes or settings.scopes, settings),
         redirect_uri=flow.redirect_uri,
         state=state,
         tenant_id=account.tid if account else None,
@@ -54,8 +54,8 @@ def read_admin_consent(answer: Answer, flow: Flow, *, is_bound: bool) -> Consent
     return ConsentGiven(replace(flow, is_admin_consent=False))
 
 
-def _write_in_full(scopes: tuple[str, ...], authority: str) -> list[str]:
-    """Scopes with their resource: bare ones are Graph's."""
-    graph = min(find_graph_origins(authority), key=len, default="https://graph.microsoft.com")
+def _write_in_full(scopes: tuple[str, ...], settings: EntraSettings) -> list[str]:
+    """Scopes with their resource: bare ones are Graph's, as the local Entra knows it too."""
+    graph = (None if is_local(settings) else find_graph_origin(settings)) or GLOBAL_GRAPH
     named = [scope if "/" in scope else f"{graph}/{scope}" for scope in scopes]
     return named or [f"{graph}/.default"]

@@ -80,8 +80,7 @@ def refuse(request: HttpRequest, caller: Caller, failure: SignInFailed) -> HttpR
     members: dict[str, Any] = {"error": "interaction_refused", "reason": failure.reason}
     members["details"] = {str(label): value for label, value in build_details(failure)}
     response = _json(members, page.title, status=page.status)
-    if page.status in {429, 503}:
-        response["Retry-After"] = str(failure.retry_after or 5)
+    pages.set_retry_after(response, failure.retry_after)
     return response
 
 

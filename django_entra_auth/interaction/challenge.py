@@ -33,9 +33,10 @@ from django_entra_auth.interaction.loop_guard import (
 )
 from django_entra_auth.interaction.next_url import default_next
 from django_entra_auth.interaction.requirement import Requirement, read_requirement
-from django_entra_auth.interaction.resume import NotKept, keep_form
+from django_entra_auth.interaction.resume import Owner, keep_form
 from django_entra_auth.interaction.resume_pages import NOT_KEPT
-from django_entra_auth.interaction.state import Flow
+from django_entra_auth.interaction.sent_form import NotKept
+from django_entra_auth.interaction.state import Flow, name_account
 from django_entra_auth.session import EntraSession
 
 NO_RESUME_FLAG = "_entra_no_resume"
@@ -84,7 +85,7 @@ def _prompt(request: HttpRequest, exc: InteractionRequired, caller: Caller) -> H
             # A request from before the last prompt had written its older session back.
             return HttpResponseRedirect(answers.own_address(request), preserve_request=True)
         if cannot_be_prompted(exc.result) or was_just_prompted(request.session, reason):
-            return _stop(request, exc, caller, reason)
+            return _stop(request, exc, caller, build_flow(request, caller, requirement, reason))
         signals.claims_challenged.send_robust(
             InteractionRequired,
             request=request,
@@ -103,10 +104,9 @@ def _prompt(request: HttpRequest, exc: InteractionRequired, caller: Caller) -> H
 
 
 def _stop(
-    request: HttpRequest, exc: InteractionRequired, caller: Caller, reason: str
+    request: HttpRequest, exc: InteractionRequired, caller: Caller, flow: Flow
 ) -> HttpResponse:
     """No redirect: what happened, and a retry that is the person's own click."""
-    flow = build_flow(request, caller, read_requirement(exc), reason)
     if caller is Caller.FORM:
         kept = _keep(request, flow)
         flow = flow if isinstance(kept, NotKept) else replace(flow, resume_id=kept)
@@ -123,7 +123,7 @@ def build_flow(request: HttpRequest, caller: Caller, requirement: Requirement, r
         _way_back(request, caller),
         requirement=requirement,
         reason=reason if account else "",
-        expected=f"{account.oid}.{account.tid}" if account else "",
+        expected=name_account(account),
     )
 
 
@@ -182,15 +182,9 @@ def _keep(request: HttpRequest, flow: Flow) -> str | NotKept:
         return NotKept.ANONYMOUS
     if hasattr(request, NO_RESUME_FLAG):
         return NotKept.SWITCHED_OFF
-    match = request.resolver_match
-    return keep_form(
-        request,
-        match.func if match else None,
-        flow_id=flow.id,
-        browser=ensure_browser(request, secure=flow.is_secure),
-        user_id=str(request.user.pk),
-        settings=get_settings(),
-    )
+    browser = ensure_browser(request, secure=flow.is_secure)
+    owner = Owner(browser, str(request.user.pk))
+    return keep_form(request, owner, flow_id=flow.id, settings=get_settings())
 
 
 def _way_back(request: HttpRequest, caller: Caller) -> str:

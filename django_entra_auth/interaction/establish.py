@@ -20,6 +20,7 @@ from django_entra_auth.exceptions import SignInFailed
 from django_entra_auth.interaction.loop_guard import MARKS_KEY
 from django_entra_auth.interaction.requirement import Requirement
 from django_entra_auth.interaction.resume import FORMS_KEY
+from django_entra_auth.interaction.state import name_account
 from django_entra_auth.oauth2.accounts import read_home_account_id
 from django_entra_auth.provisioning import (
     SignInRefused,
@@ -108,8 +109,7 @@ def require_expected(request: HttpRequest, sign_in: ValidatedSignIn, wanted: str
     """Raise AccountMismatch for another account than "<oid>.<tid>" `wanted`, or the running one."""
     claims = sign_in.claims
     received = f"{claims['oid']}.{claims['tid']}"
-    account = EntraSession(request).account
-    running = f"{account.oid}.{account.tid}" if account else ""
+    running = name_account(EntraSession(request).account)
     for expected in filter(None, (wanted, running)):
         if not hmac.compare_digest(expected, received):
             raise _mismatch(request, sign_in)

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Entra says access_denied both to "Cancel" and to "No": only the number tells them apart.
 DECLINED = 65004
 ADMIN_CONSENT = frozenset({90094, 90095, 900941})
+# Numbers that another prompt would only repeat.
+DEAD_ENDS = frozenset({LOOP_DETECTED, *ADMIN_CONSENT})
 # What a B2C user flow without a page for it says of "Forgot your password?".
 PASSWORD_FORGOTTEN = "AADB2C90118"  # noqa: S105  an error's number
 
@@ -45,13 +47,8 @@ _BY_CATEGORY = {
     "throttled": "throttled",
     "transient": "unavailable",
 }
-
-
-_BY_REPEATED = {
-    "additional_action": "action_needed",
-    "blocked": "blocked",
-    "consent": "consent_missing",
-}
+# What is still missing after a prompt that was completed.
+_BY_REPEATED = {"additional_action": "action_needed", "consent": "consent_missing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +226,7 @@ def reason_for(result: Mapping[str, Any]) -> str:
 def build_stop(result: Mapping[str, Any], *, is_repeated: bool) -> SignInFailed:
     """Why there is no prompt: it would be refused, or it has just been completed in vain."""
     found = classify(result)
-    if is_repeated and found.number not in {LOOP_DETECTED, *ADMIN_CONSENT}:
+    if is_repeated and found.number not in DEAD_ENDS:
         return SignInFailed(_BY_REPEATED.get(found.category, "repeated"), result=result)
     return SignInFailed(reason_for(result), result=result)
 

@@ -20,6 +20,7 @@ from django_entra_auth.interaction.prompt import (
 from django_entra_auth.interaction.state import (
     LOGIN_URL,
     Flow,
+    name_account,
     new_flow_id,
     open_flow,
     seal_flow,
@@ -67,6 +68,4 @@ def read_challenge(request: HttpRequest) -> Flow | None:
 
 
 def _is_for_account(request: HttpRequest, flow: Flow) -> bool:
-    account = EntraSession(request).account
-    running = f"{account.oid}.{account.tid}" if account else ""
-    return hmac.compare_digest(flow.expected, running)
+    return hmac.compare_digest(flow.expected, name_account(EntraSession(request).account))

@@ -10,15 +10,14 @@ from typing import Any
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from django_entra_auth.exceptions import LOOP_DETECTED, InteractionRequired
-from django_entra_auth.interaction.failures import ADMIN_CONSENT
+from django_entra_auth.exceptions import InteractionRequired
+from django_entra_auth.interaction.failures import DEAD_ENDS
 from django_entra_auth.interaction.requirement import Requirement
 from django_entra_auth.oauth2 import classify
 
 MARKS_KEY = "_entra_prompted"
 MARK_SECONDS = 300
 MARKS = 8
-DEAD_ENDS = frozenset({LOOP_DETECTED, *ADMIN_CONSENT})
 ANSWERED_FLAG = "_entra_challenge_answered"
 
 

@@ -29,6 +29,7 @@ from django_entra_auth.session import EntraSession
 _POLICY = "base-uri 'none'; object-src 'none'; form-action 'self'"
 PAGE_POLICY = f"frame-ancestors 'none'; {_POLICY}"
 FRAME_POLICY = f"frame-ancestors 'self'; {_POLICY}"
+RETRY_SECONDS = 5
 
 # Failures of the account: trying again with the same one cannot help.
 OTHER_ACCOUNT_REASONS = frozenset(
@@ -52,6 +53,12 @@ def secure_page(response: HttpResponse) -> HttpResponse:
     response["Referrer-Policy"] = "no-referrer"
     response["Content-Security-Policy"] = PAGE_POLICY
     return response
+
+
+def set_retry_after(response: HttpResponse, seconds: int | None = None) -> None:
+    """Say when to come back, where the status is one that passes."""
+    if response.status_code in {429, 503}:
+        response["Retry-After"] = str(seconds or RETRY_SECONDS)
 
 
 def login_url(next_url: str = "") -> str:
@@ -81,8 +88,7 @@ def render_failure(request: HttpRequest, failure: SignInFailed) -> HttpResponse:
         set_browser(response, consent.browser, secure=consent.secure)
     elif browser:
         set_flow_browser(response, browser, failure.flow)
-    if page.status in {429, 503}:
-        response["Retry-After"] = str(failure.retry_after or 5)
+    set_retry_after(response, failure.retry_after)
     return response
 
 

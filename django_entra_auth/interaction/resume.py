@@ -13,45 +13,25 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Literal
-from urllib.parse import parse_qsl
+from typing import Literal
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, RawPostDataException
-from django.http.multipartparser import MultiPartParserError
+from django.http import HttpRequest
 
 from django_entra_auth.cache.entries import Entries, build_key
 from django_entra_auth.conf import EntraSettings
 from django_entra_auth.exceptions import EntraAuthError, TemporarilyUnavailable
-from django_entra_auth.interaction.next_url import NEXT_MAX_BYTES, check_next
-from django_entra_auth.interaction.sensitive_fields import find_sensitive_fields
+from django_entra_auth.interaction.next_url import check_next
+from django_entra_auth.interaction.sent_form import KeptForm, NotKept, read_form
 from django_entra_auth.sealing import KeyRing, encode_text
 from django_entra_auth.session import EntraSession
 
 FORMS_KEY = "_entra_forms"
 MAX_FORMS = 8
-CSRF_FIELD = "csrfmiddlewaretoken"
-URL_ENCODED = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
 
-Fields = tuple[tuple[str, str], ...]
 RefusalReason = Literal["expired", "used", "elsewhere", "not_granted"]
 
 logger = logging.getLogger(__name__)
-
-
-class NotKept(str, Enum):
-    """Why a form is not kept."""
-
-    CSRF_EXEMPT = "csrf_exempt"  # nothing has shown that the person meant to send it
-    NOT_A_FORM = "not_a_form"
-    FILES = "files"
-    TOO_LARGE = "too_large"
-    SWITCHED_OFF = "switched_off"
-    CACHE_DOWN = "cache_down"
-    ANONYMOUS = "anonymous"  # nobody, or no browser, to bind it to
 
 
 class ResumeRefused(EntraAuthError):
@@ -63,37 +43,30 @@ class ResumeRefused(EntraAuthError):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptForm:
-    """A form on its way to `path`, a checked local path with its query.
+class Owner:
+    """Who may open a form: the browser's secret and the user's id, each "" for none."""
 
-    `fields` are name and value in the order in which they were sent; `left_out` are the names of
-    sensitive fields that were not kept.
-    """
-
-    path: str
-    fields: Fields = field(repr=False)
-    left_out: tuple[str, ...] = ()
+    browser: str = field(repr=False)
+    user_id: str
 
 
 def keep_form(
     request: HttpRequest,
-    view_func: Callable[..., Any] | None,
+    owner: Owner,
     *,
     flow_id: bytes,
-    browser: str,
-    user_id: str,
     settings: EntraSettings,
     clock: Callable[[], float] = time.time,
 ) -> str | NotKept:
     """Keep the form a request has sent, for SIGN_IN_MAX_SECONDS; its id, or why it is not kept.
 
-    `view_func` is the view that was to get it, `browser` the browser's secret. Only a POST whose
-    CSRF token was checked is kept, never a file. The id is noted in the session, for the sign-out.
+    `flow_id` is of the flow that interrupts it. The id is noted in the session, for the sign-out.
     """
-    obstacle = _find_obstacle(request, view_func, settings)
-    if obstacle is None and not (browser and user_id):
-        obstacle = NotKept.ANONYMOUS
-    form = obstacle or _build_form(request, view_func)
+    if not settings.resume_max_bytes:
+        return NotKept.SWITCHED_OFF
+    if not (owner.browser and owner.user_id):
+        return NotKept.ANONYMOUS
+    form = read_form(request)
     if isinstance(form, NotKept):
         return form
     if len(json.dumps(form.fields)) > settings.resume_max_bytes:
@@ -103,7 +76,7 @@ def keep_form(
         "path": form.path,
         "fields": form.fields,
         "left_out": form.left_out,
-        "owner": _hash_owner(resume_id, browser, user_id),
+        "owner": _hash_owner(resume_id, owner),
         "kept_at": clock(),
     }
     try:
@@ -122,9 +95,8 @@ def grant(session: SessionBase, resume_id: str) -> None:
 def load_form(
     request: HttpRequest,
     resume_id: str,
+    owner: Owner,
     *,
-    browser: str,
-    user_id: str,
     settings: EntraSettings,
     clock: Callable[[], float] = time.time,
 ) -> KeptForm:
@@ -135,7 +107,7 @@ def load_form(
     is_used = bool(entries.read_count(_claim_key(resume_id)))
     if entry is None or clock() - entry["kept_at"] > settings.sign_in_max_seconds:
         raise ResumeRefused("used" if is_granted and is_used else "expired")
-    if not hmac.compare_digest(entry["owner"], _hash_owner(resume_id, browser, user_id)):
+    if not hmac.compare_digest(entry["owner"], _hash_owner(resume_id, owner)):
         raise ResumeRefused("elsewhere")
     if not is_granted:
         raise ResumeRefused("not_granted")
@@ -149,16 +121,13 @@ def load_form(
 def claim_form(
     request: HttpRequest,
     resume_id: str,
+    owner: Owner,
     *,
-    browser: str,
-    user_id: str,
     settings: EntraSettings,
     clock: Callable[[], float] = time.time,
 ) -> KeptForm:
     """The form, for exactly one of any number of callers; the others get ResumeRefused "used"."""
-    form = load_form(
-        request, resume_id, browser=browser, user_id=user_id, settings=settings, clock=clock
-    )
+    form = load_form(request, resume_id, owner, settings=settings, clock=clock)
     entries = Entries(settings)
     # The mark outlives the form, so that no late second caller finds the form without it.
     if not entries.claim(_claim_key(resume_id), settings.sign_in_max_seconds + 300):
@@ -174,97 +143,14 @@ def drop_forms(session: SessionBase, settings: EntraSettings) -> None:
         _delete(list(notes), Entries(settings))
 
 
-def _find_obstacle(
-    request: HttpRequest, view_func: Callable[..., Any] | None, settings: EntraSettings
-) -> NotKept | None:
-    if not settings.resume_max_bytes:
-        return NotKept.SWITCHED_OFF
-    if request.method != "POST" or request.content_type not in {URL_ENCODED, MULTIPART}:
-        return NotKept.NOT_A_FORM
-    # Django sets the mark when a token was accepted, and for nothing else that is a POST.
-    if not getattr(request, "csrf_processing_done", False):
-        return NotKept.CSRF_EXEMPT
-    if any(getattr(view, "csrf_exempt", False) for view in _find_views(request, view_func)):
-        return NotKept.CSRF_EXEMPT
-    return None
-
-
-def _find_views(
-    request: HttpRequest, view_func: Callable[..., Any] | None
-) -> list[Callable[..., Any]]:
-    """The view as it was given and as the URLconf has it: decorators may lie between them."""
-    match = request.resolver_match
-    return [view for view in (view_func, match.func if match else None) if view is not None]
-
-
-def _build_form(request: HttpRequest, view_func: Callable[..., Any] | None) -> KeptForm | NotKept:
-    try:
-        if request.FILES:
-            return NotKept.FILES
-        sent = _read_fields(request)
-    except RequestDataTooBig:
-        return NotKept.TOO_LARGE
-    except (BadRequest, MultiPartParserError, OSError, SuspiciousOperation):
-        return NotKept.NOT_A_FORM
-    path = request.get_full_path()
-    if len(path) > NEXT_MAX_BYTES:
-        return NotKept.TOO_LARGE
-    checked = check_next(path)
-    if checked is None or not all(_survives_html(text) for pair in sent for text in pair):
-        return NotKept.NOT_A_FORM
-    sensitive = find_sensitive_fields(request, *_find_views(request, view_func))
-    fields = tuple((name, value) for name, value in sent if name not in sensitive)
-    left_out = dict.fromkeys(name for name, _ in sent if name in sensitive)
-    return KeptForm(path=checked, fields=fields, left_out=tuple(left_out))
-
-
-def _read_fields(request: HttpRequest) -> list[tuple[str, str]]:
-    """Name and value of every field but the CSRF token, in the order in which they were sent.
-
-    Of a multipart body only the order within one name is known. What Django made of the body
-    decides: where it is not what the body says, somebody has changed it on purpose.
-    """
-    lists = {name: [str(value) for value in values] for name, values in request.POST.lists()}
-    pairs = _parse_body(request) if request.content_type == URL_ENCODED else []
-    if _group(pairs) != lists:
-        pairs = [(name, value) for name, values in lists.items() for value in values]
-    return [(name, value) for name, value in pairs if name != CSRF_FIELD]
-
-
-def _parse_body(request: HttpRequest) -> list[tuple[str, str]]:
-    """The pairs as QueryDict reads them, which forgets their order; none if the body is gone."""
-    try:
-        text = request.body.decode()
-    except UnicodeDecodeError:
-        text = request.body.decode("iso-8859-1")
-    except RawPostDataException:
-        return []
-    return parse_qsl(text, keep_blank_values=True)
-
-
-def _group(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        grouped.setdefault(name, []).append(value)
-    return grouped
-
-
-def _survives_html(text: str) -> bool:
-    """Whether a hidden field can carry a text: HTML has no NUL, UTF-8 no lone surrogate."""
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
-
-
 def _derive_id(flow_id: bytes, settings: EntraSettings) -> str:
     """128 bits that only the holder of our keys and of the flow's id can name."""
     return encode_text(KeyRing(settings, "form").current().mac("resume", flow_id)[:16])
 
 
-def _hash_owner(resume_id: str, browser: str, user_id: str) -> str:
-    """Who may open a form. The browser's secret is 256 random bits: a plain hash hides it."""
-    return hashlib.sha256(f"{resume_id}\0{browser}\0{user_id}".encode()).hexdigest()
+def _hash_owner(resume_id: str, owner: Owner) -> str:
+    """The browser's secret is 256 random bits: a plain hash hides it."""
+    return hashlib.sha256(f"{resume_id}\0{owner.browser}\0{owner.user_id}".encode()).hexdigest()
 
 
 def _form_key(resume_id: str) -> str:

@@ -14,20 +14,13 @@ from django.utils.translation import gettext_lazy as _
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.interaction.browser import read_browser
-from django_entra_auth.interaction.pages import render_page
+from django_entra_auth.interaction.pages import render_page, set_retry_after
 from django_entra_auth.interaction.prompt import build_redirect_uri
-from django_entra_auth.interaction.resume import (
-    CSRF_FIELD,
-    KeptForm,
-    NotKept,
-    ResumeRefused,
-    claim_form,
-    load_form,
-)
+from django_entra_auth.interaction.resume import Owner, ResumeRefused, claim_form, load_form
+from django_entra_auth.interaction.sent_form import CSRF_FIELD, KeptForm, NotKept
 
 SHOWN_CHARS = 200
 OPEN_FIELDS = 12  # more than these are folded, so that the button stays in sight
-RETRY_SECONDS = 5
 
 Text = str | Promise
 Open = Callable[..., KeptForm]
@@ -123,13 +116,11 @@ def send(request: HttpRequest, resume_id: str) -> HttpResponse:
 def _open(opener: Open, request: HttpRequest, resume_id: str) -> KeptForm:
     settings = get_settings()
     is_secure = build_redirect_uri(request, settings).startswith("https://")
-    return opener(
-        request,
-        resume_id,
-        browser=read_browser(request, secure=is_secure) or "",
-        user_id=str(request.user.pk) if request.user.is_authenticated else "",
-        settings=settings,
+    owner = Owner(
+        read_browser(request, secure=is_secure) or "",
+        str(request.user.pk) if request.user.is_authenticated else "",
     )
+    return opener(request, resume_id, owner, settings=settings)
 
 
 def _render_refusal(
@@ -144,8 +135,7 @@ def _render_refusal(
         **_describe(posted, shown_chars=None),
     }
     response = render_page(request, "resume_refused", context, status=page.status)
-    if page.status == 503:
-        response["Retry-After"] = str(RETRY_SECONDS)
+    set_retry_after(response)
     return response
 
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django_entra_auth import sign_ins, signals
 from django_entra_auth.cache.entries import Entries, build_key
 from django_entra_auth.client import get_application
-from django_entra_auth.conf import EntraSettings, get_settings
+from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import SignInFailed, TemporarilyUnavailable
 from django_entra_auth.group_membership import Membership, acquire_from, complete_groups
 from django_entra_auth.interaction.admin_consent import ConsentGiven, read_admin_consent
@@ -38,11 +38,7 @@ from django_entra_auth.interaction.next_url import check_next, default_next
 from django_entra_auth.interaction.prompt import find_redeemed_scopes, load_details
 from django_entra_auth.interaction.resume import grant
 from django_entra_auth.interaction.revalidation import check_again_soon
-from django_entra_auth.interaction.state import (
-    Flow,
-    SealedFlow,
-    open_flow,
-)
+from django_entra_auth.interaction.state import Flow, SealedFlow, open_flow
 from django_entra_auth.provisioning import ValidatedSignIn
 from django_entra_auth.session import EntraSession
 
@@ -109,8 +105,7 @@ def _complete(
     backend: SignInBackend,
     next_url: str,
 ) -> Completed | ConsentGiven | Restart:
-    settings, flow = get_settings(), sealed.flow
-    entries = Entries(settings)
+    flow = sealed.flow
     browser = read_browser(request, secure=flow.is_secure)
     is_bound = browser is not None and sealed.is_from(browser)
     if flow.is_admin_consent:
@@ -118,28 +113,11 @@ def _complete(
         return read_admin_consent(answer, flow, is_bound=is_bound)
     if browser is None or not is_bound:
         return _lost(request, flow, next_url, "browser_mismatch")
-    if not _claim(flow, settings, entries):
+    if not _claim(flow):
         return _lost(request, flow, next_url, "replayed")
     if answer.error:
         raise SignInFailed(reason_for(answer.error), result=answer.error)
-    result = _redeem(request, answer, sealed, browser, entries)
-    sign_in = validate_account(result, settings)
-    require_expected(request, sign_in, flow.expected)
-    require_satisfied(result, flow.requirement)
-    membership = complete_groups(
-        request, sign_in.claims, settings, acquire_from(result, _kept_scopes(flow, settings))
-    )
-    sign_in = ValidatedSignIn(membership.claims)
-    keep_tokens = partial(_keep_tokens, request, result, flow)
-    note_end = partial(_note_end, flow, membership)
-    user = establish(request, sign_in, backend, keep_tokens=keep_tokens, note_end=note_end)
-    signals.signed_in.send_robust(
-        type(backend),
-        request=request,
-        user=user,
-        claims=sign_in.claims,
-        account=describe_account(sign_in.claims),
-    )
+    _sign_in(request, _redeem(request, answer, sealed, browser), flow, backend)
     return Completed(
         next_url,
         is_new=True,
@@ -147,6 +125,40 @@ def _complete(
         resume_id=flow.resume_id,
         is_popup=flow.is_popup,
     )
+
+
+def _sign_in(
+    request: HttpRequest, result: dict[str, Any], flow: Flow, backend: SignInBackend
+) -> None:
+    """From a redeemed code to a session: the account, what was asked for, groups, the user."""
+    settings = get_settings()
+    account = validate_account(result, settings)
+    require_expected(request, account, flow.expected)
+    require_satisfied(result, flow.requirement)
+    acquire = acquire_from(result, _kept_scopes(flow))
+    membership = complete_groups(request, account.claims, settings, acquire)
+    sign_in = ValidatedSignIn(membership.claims)
+    keep_tokens = partial(_keep_tokens, request, result, flow)
+    note_end = partial(_note_end, flow, membership)
+    try:
+        user = establish(request, sign_in, backend, keep_tokens=keep_tokens, note_end=note_end)
+    except SignInFailed as refusal:
+        raise _explain(refusal, membership) from refusal.__cause__
+    signals.signed_in.send_robust(
+        type(backend),
+        request=request,
+        user=user,
+        claims=sign_in.claims,
+        account=describe_account(sign_in.claims),
+    )
+
+
+def _explain(refusal: SignInFailed, membership: Membership) -> SignInFailed:
+    """A site's own rule may go by groups: while they cannot be told, nobody is refused for good."""
+    if refusal.reason != "claims_refused" or not membership.is_passing:
+        return refusal
+    failure = membership.failure or {}
+    return SignInFailed(reason_for(failure), result=failure)
 
 
 def _note_end(flow: Flow, membership: Membership, session: SessionBase) -> None:
@@ -159,14 +171,13 @@ def _note_end(flow: Flow, membership: Membership, session: SessionBase) -> None:
         grant(session, flow.resume_id)
 
 
-def _claim(flow: Flow, settings: EntraSettings, entries: Entries) -> bool:
+def _claim(flow: Flow) -> bool:
+    settings = get_settings()
     key = build_key("flow", flow.id.hex())
-    return entries.claim(key, settings.sign_in_max_seconds + 300)
+    return Entries(settings).claim(key, settings.sign_in_max_seconds + 300)
 
 
-def _lost(
-    request: HttpRequest, flow: Flow, next_url: str, reason: str
-) -> Completed | ConsentGiven | Restart:
+def _lost(request: HttpRequest, flow: Flow, next_url: str, reason: str) -> Completed | Restart:
     """A reload, the back button, another tab, another browser: go on, or start again once.
 
     A used flow was brought here by the person: its page says what is still missing. Where the
@@ -181,16 +192,17 @@ def _lost(
 
 
 def _redeem(
-    request: HttpRequest, answer: Answer, sealed: SealedFlow, browser: str, entries: Entries
+    request: HttpRequest, answer: Answer, sealed: SealedFlow, browser: str
 ) -> dict[str, Any]:
     """One redemption, never repeated; the ID token in the result is validated."""
     if not answer.code:
         raise SignInFailed("code_missing")
+    entries = Entries(get_settings())
     require_redemption_allowed(request, browser, entries)
     flow = {
         "state": answer.state,
         "redirect_uri": sealed.flow.redirect_uri,
-        "scope": _kept_scopes(sealed.flow, get_settings()),
+        "scope": _kept_scopes(sealed.flow),
         "code_verifier": sealed.code_verifier(browser),
         "nonce": sealed.nonce(browser),
         "claims_challenge": sealed.flow.requirement.build_claims(),
@@ -208,11 +220,11 @@ def _keep_tokens(request: HttpRequest, result: dict[str, Any], flow: Flow, sign_
     seconds = request.session.get_expiry_age
     token_cache = sign_ins.open_token_cache(sign_in_id, session_seconds=seconds)
     application = get_application().bind(token_cache)
-    application.keep_sign_in(result, _kept_scopes(flow, get_settings()))
+    application.keep_sign_in(result, _kept_scopes(flow))
 
 
-def _kept_scopes(flow: Flow, settings: EntraSettings) -> list[str]:
-    return [*find_redeemed_scopes(flow, settings), *SIGN_IN_SCOPES]
+def _kept_scopes(flow: Flow) -> list[str]:
+    return [*find_redeemed_scopes(flow, get_settings()), *SIGN_IN_SCOPES]
 
 
 def _reason_of_redemption(result: Mapping[str, Any]) -> str:

@@ -40,7 +40,8 @@ def sign_out(
 
     There is no `end_session_uri` for people who were not signed in through Entra, unless
     `at_provider` asks for it, and while Entra cannot be asked. Raises TemporarilyUnavailable when
-    sessions of other devices are in a cache that is down; then nobody is signed out here.
+    sessions of other devices are in a cache that is down; then this one is not ended here, though
+    it ends with all others of somebody who has no password.
     """
     entra = EntraSession(request)
     was_signed_in, hint = entra.is_signed_in, entra.claims.get("login_hint")
@@ -71,6 +72,8 @@ def _end_elsewhere(request: HttpRequest, entra: EntraSession) -> tuple[SignOutWo
 
 def forget_sign_in(sender: Any, *, request: HttpRequest, user: Any, **kwargs: Any) -> None:
     """Receiver of `user_logged_out`: whoever calls Django's logout ends the sign-in as well."""
+    if not hasattr(request, "session"):  # somebody ends an API's own token
+        return
     sign_in_id = EntraSession(request).sign_in_id
     mark_signed_out(request)
     with suppress(TemporarilyUnavailable):  # what cannot be deleted ends by itself

@@ -38,6 +38,19 @@ def answer(request: HttpRequest, done: SignedOut) -> HttpResponse:
     return moving
 
 
+def fail(request: HttpRequest) -> HttpResponse:
+    """Not all could be ended: the person can try again from the question."""
+    context = {
+        "title": _("Sign out"),
+        "message": _("A part of this site is not available."),
+        "advice": _("Please try again in a moment."),
+        "retry_url": reverse("django_entra_auth:logout"),
+    }
+    response = pages.render_page(request, "error", context, status=503)
+    pages.set_retry_after(response)
+    return response
+
+
 def show(request: HttpRequest) -> HttpResponse:
     """The page on which a sign-out ends, also after the way over Entra's."""
     return _render_signed_out(request, read_signed_out(request))

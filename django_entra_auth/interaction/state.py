@@ -25,6 +25,7 @@ from django_entra_auth.sealing import (
     decode_text,
     encode_text,
 )
+from django_entra_auth.sign_ins.account import Account
 
 STATE_MAX_CHARS = 1000
 FLOW_ID_BYTES = 16
@@ -38,6 +39,11 @@ LOGIN_URL = "login_url"
 KeepDetails = Callable[[bytes, dict[str, Any]], None]
 
 
+def name_account(account: Account | None) -> str:
+    """How a flow names the account that has to come back: "<oid>.<tid>", "" for nobody."""
+    return f"{account.oid}.{account.tid}" if account else ""
+
+
 def new_flow_id() -> bytes:
     """A fresh random id."""
     return os.urandom(FLOW_ID_BYTES)
@@ -47,12 +53,12 @@ def new_flow_id() -> bytes:
 class Flow:
     """One sign-in under way.
 
-    `issued_at` is in epoch seconds; `attempt` counts automatic restarts; `expected` is the
-    "<oid>.<tid>" that has to come back, or empty. `reason` is the loop guard's; `resume_id` names
-    a kept form; `is_popup` when a script waits for the end in another window; `has_details` when
-    next page and requirement did not fit and are kept under the flow's id. `loses_input` when
-    the person has to be told that what they sent will not be sent again, `is_admin_consent` when
-    an administrator's consent comes back rather than a sign-in.
+    `issued_at` is in epoch seconds; `attempt` counts automatic restarts; `expected` names the
+    account that has to come back (see `name_account`), if any. `reason` is the loop guard's;
+    `resume_id` names a kept form; `is_popup` when a script waits for the end in another window;
+    `has_details` when next page and requirement did not fit and are kept under the flow's id.
+    `loses_input` when the person has to be told that what they sent will not be sent again,
+    `is_admin_consent` when an administrator's consent comes back rather than a sign-in.
     """
 
     redirect_uri: str

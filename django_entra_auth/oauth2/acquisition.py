@@ -58,6 +58,21 @@ def make_wanted(
     return Wanted(holder, find_resource(scopes), normalize_scopes(scopes), claims, force)
 
 
+def find_ready(
+    tokens: tuple[CachedToken, ...], scopes: frozenset[str], now: float
+) -> Result | None:
+    """Return a token that needs no thought: far from its end, not due for renewal.
+
+    ``scopes`` are normalized, ``now`` is Unix time.
+    """
+    token = _choose(tokens, scopes, now)
+    if token is None or token.expires_at - now < SKEW:
+        return None
+    if token.refresh_at is not None and now >= token.refresh_at:
+        return None
+    return _present(token, now)
+
+
 class Acquirer:
     """Serves tokens from a cache, refreshing them in time.
 
@@ -74,18 +89,6 @@ class Acquirer:
         self._cache = cache
         self._clock = clock
         self._randomness = randomness
-
-    def find_ready(self, wanted: Wanted) -> Result | None:
-        """Return a kept token that needs no thought: far from its end, not due for renewal."""
-        if wanted.must_be_new:
-            return None
-        token = self._choose(self._cache.peek_tokens(wanted.holder, wanted.resource), wanted)
-        now = self._clock()
-        if token is None or token.expires_at - now < SKEW:
-            return None
-        if token.refresh_at is not None and now >= token.refresh_at:
-            return None
-        return self._present(token)
 
     def find_last(self, wanted: Wanted) -> Result | None:
         """Return a kept token until its very end, for as long as the cache cannot be asked."""
@@ -133,20 +136,10 @@ class Acquirer:
         self._cache.save_tokens(wanted.holder, wanted.resource, tokens)
 
     def _choose(self, tokens: tuple[CachedToken, ...], wanted: Wanted) -> CachedToken | None:
-        now = self._clock()
-        fitting = (t for t in tokens if covers(t.scopes, wanted.scopes) and t.expires_at > now)
-        return next(fitting, None)
+        return _choose(tokens, wanted.scopes, self._clock())
 
     def _present(self, token: CachedToken) -> Result:
-        result: Result = {
-            "access_token": token.access_token,
-            "token_type": token.token_type,
-            "expires_in": int(token.expires_at - self._clock()),
-            "token_source": "cache",
-        }
-        if token.refresh_at is not None:
-            result["refresh_on"] = int(token.refresh_at)
-        return result
+        return _present(token, self._clock())
 
     def _renew(
         self,
@@ -174,9 +167,12 @@ class Acquirer:
     def _fetch_shared(
         self, wanted: Wanted, fetch: Callable[[], Result], before: tuple[CachedToken, ...]
     ) -> Result:
-        result = self._cache.single_flight(
-            wanted.flight_key, lambda: self._fetch_once(wanted, fetch, before)
-        )
+        try:
+            result = self._cache.single_flight(
+                wanted.flight_key, lambda: self._fetch_once(wanted, fetch, before)
+            )
+        except ProtocolFailure as failure:  # another caller's request took too long
+            result = failure.result
         return dict(result or {})
 
     def _fetch_once(
@@ -233,3 +229,24 @@ class Acquirer:
 
     def _spread(self, seconds: float) -> float:
         return seconds * (1 - _JITTER * self._randomness())
+
+
+def _choose(
+    tokens: tuple[CachedToken, ...], scopes: frozenset[str], now: float
+) -> CachedToken | None:
+    for token in tokens:
+        if token.expires_at > now and covers(token.scopes, scopes):
+            return token
+    return None
+
+
+def _present(token: CachedToken, now: float) -> Result:
+    result: Result = {
+        "access_token": token.access_token,
+        "token_type": token.token_type,
+        "expires_in": int(token.expires_at - now),
+        "token_source": "cache",
+    }
+    if token.refresh_at is not None:
+        result["refresh_on"] = int(token.refresh_at)
+    return result

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, cast
 
 from .accounts import read_account, show_account
-from .acquisition import Acquirer, Wanted, make_wanted
+from .acquisition import Acquirer, Wanted, find_ready, make_wanted
 from .auth_code import (
     AuthCodeFlow,
     add_query,
@@ -97,7 +97,7 @@ class ConfidentialClientApplication:
             clock=clock,
         )
         self._clock = clock
-        self._use(token_cache or MemoryTokenCache())
+        self._cache = token_cache or MemoryTokenCache()
 
     @property
     def authority(self) -> str:
@@ -108,7 +108,7 @@ class ConfidentialClientApplication:
         """Return this application with another token cache; all the rest is shared."""
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__)
-        bound._use(token_cache)
+        bound._cache = token_cache
         return bound
 
     def close(self) -> None:
@@ -222,13 +222,15 @@ class ConfidentialClientApplication:
         if not account:
             return None
         holder = Holder("account", _read_id(account))
+        if not force_refresh and not claims_challenge:
+            # The tokens of an account that is gone are gone too, so they may be looked at first.
+            kept = self._cache.peek_tokens(holder, resource)
+            ready = find_ready(kept, normalized, self._clock())
+            if ready is not None:
+                return ready
         wanted = Wanted(holder, resource, normalized, claims_challenge or None, force_refresh)
-        # The tokens of an account that is gone are gone too, so they may be looked at first.
-        ready = self._acquirer.find_ready(wanted)
-        if ready is not None:
-            return ready
         try:
-            return self._acquire_for_account(wanted, list(names), claims)
+            return self._acquire_for_account(wanted, names, claims)
         except CacheUnavailable:
             last = self._acquirer.find_last(wanted)
             if last is None:
@@ -315,12 +317,12 @@ class ConfidentialClientApplication:
         }
         return None if endpoint is None else add_query(endpoint, parameters)
 
-    def _use(self, token_cache: TokenCache) -> None:
-        self._cache = token_cache
-        self._acquirer = Acquirer(token_cache, clock=self._clock)
+    @property
+    def _acquirer(self) -> Acquirer:
+        return Acquirer(self._cache, clock=self._clock)
 
     def _acquire_for_account(
-        self, wanted: Wanted, names: list[str], claims: str | None
+        self, wanted: Wanted, names: Iterable[str], claims: str | None
     ) -> Result | None:
         stored = self._cache.load_account(wanted.holder.id)
         if stored is None or stored.refresh_token is None:

@@ -23,6 +23,11 @@ _SECRET_MEMBERS: Final = frozenset(
 )
 
 
+# What this layer itself says about an answer; a provider's word must not pass for it.
+_OWN_MEMBERS: Final = frozenset(
+    {"category", "failed_check", "retry_after", "status", "throttle_key", "throttled"}
+)
+
 # Sub-errors that MSAL knows but does not show: they are for the library, not for people.
 _NOT_SHOWN: Final = frozenset(
     {
@@ -71,13 +76,14 @@ def read_error(
 ) -> Result:
     """Return what a provider sent as an error, each member capped, with status and category.
 
-    Members that are secrets wherever they occur (``code``, ``state``, tokens) are left out.
+    Members that are secrets wherever they occur (``code``, ``state``, tokens) are left out, and
+    so are those that only this layer sets (``retry_after``, ``status``).
     """
     result: Result = {}
     for name, value in members.items():
         if len(result) >= MAX_MEMBERS or not isinstance(name, str) or len(name) > MAX_NAME:
             continue
-        if name not in _SECRET_MEMBERS:
+        if name not in _SECRET_MEMBERS and name not in _OWN_MEMBERS:
             _keep(result, name, value)
     if correlation_id is not None:
         result.setdefault("correlation_id", correlation_id)

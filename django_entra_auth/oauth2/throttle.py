@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from .answers import parse_object
-from .classification import classify
-from .errors import read_error
 from .http import HttpClient, HttpResponse, TransportError, copy_response, parse_retry_after
 from .http_cache import ExpiringCache, open_cache
+from .throttle_rules import (
+    TOO_MANY,
+    Form,
+    Rule,
+    choose_rule,
+    clean_text,
+    hash_key,
+    make_keys,
+    order_params,
+    read_form,
+)
 
 DOCUMENT_FRESH: Final = 24 * 3600
 DOCUMENT_USABLE: Final = 7 * DOCUMENT_FRESH
 PROBE_SECONDS: Final = 30
 """How long a single request may try whether everybody may ask again; longer than it can take."""
 _AGAIN_SECONDS: Final = 60
-_TOO_MANY: Final = 429
-_MAX_TEXT: Final = 16_384
-
-Form = Mapping[str, Any]
-
-# What identifies the person, or the one thing, that a grant is about.
-_ACCOUNT_FIELDS: Final = (
-    "refresh_token",
-    "code",
-    "assertion",
-    "username",
-    "device_code",
-    "user_id",
-)
-# Client authentication and PKCE differ from request to request without making another question.
-_NOT_IN_KEY: Final = frozenset(
-    {"client_assertion", "client_assertion_type", "client_secret", "code_verifier"}
-)
-_SECRET_FIELDS: Final = (
-    "refresh_token",
-    "code",
-    "assertion",
-    "device_code",
-    "client_assertion",
-    "client_secret",
-    "code_verifier",
-    "password",
-)
 
 
 @dataclass(frozen=True)
@@ -98,13 +77,13 @@ class ThrottledHttpClient:
         self, url: str, params: Any = None, data: Any = None, headers: Any = None, **kwargs: Any
     ) -> HttpResponse:
         """Send a POST unless it has to wait; then return the kept answer, ``throttled``."""
-        form: Form = data if isinstance(data, Mapping) else {"": repr(data)}
+        form = read_form(data)
 
         def send() -> tuple[HttpResponse, Form]:
             response = self._client.post(url, params=params, data=data, headers=headers, **kwargs)
             return copy_response(response), form
 
-        return self._answer(_make_keys(url, params, form), send)
+        return self._answer(make_keys(url, params, form), send)
 
     def post_form(
         self, url: str, form: Form, *, headers: Any, authenticate: Callable[[], Form]
@@ -118,11 +97,11 @@ class ThrottledHttpClient:
             whole = {**form, **authenticate()}
             return copy_response(self._client.post(url, data=whole, headers=headers)), whole
 
-        return self._answer(_make_keys(url, None, form), send)
+        return self._answer(make_keys(url, None, form), send)
 
     def get(self, url: str, params: Any = None, headers: Any = None, **kwargs: Any) -> HttpResponse:
         """Return the kept answer of a GET, or a fresh one."""
-        key = _hash("GET", url, _order(params))
+        key = hash_key("GET", url, order_params(params))
         kept = self._cache.get(key)
         if kept is not None and self._may_use(key, kept, headers):
             return self._reuse(kept)
@@ -134,7 +113,7 @@ class ThrottledHttpClient:
             if kept is None:
                 raise
             return self._reuse(kept)
-        if kept is not None and (response.status_code == 429 or response.status_code >= 500):
+        if kept is not None and (response.status_code == TOO_MANY or response.status_code >= 500):
             return self._reuse(kept)
         self._keep_document(key, response)
         return response
@@ -181,7 +160,7 @@ class ThrottledHttpClient:
         """Send; the first after everybody was held back goes alone, and frees the others."""
         try:
             response, form = send()
-            if is_probe and response.status_code != _TOO_MANY:
+            if is_probe and response.status_code != TOO_MANY:
                 self._cache.delete(keys["shared"])
             return response if response.throttled else self._keep_refusal(response, keys, form)
         finally:
@@ -194,7 +173,7 @@ class ThrottledHttpClient:
     ) -> HttpResponse:
         """Keep what has to be respected; the answer says for how long others are held back."""
         named = parse_retry_after(response.headers.get("retry-after"), self._clock())
-        rule = _choose_rule(response, named, form)
+        rule = choose_rule(response, named, form)
         if rule is None:
             return response
         if rule == "rejection":
@@ -213,7 +192,7 @@ class ThrottledHttpClient:
         if seconds > 0:
             entry = {
                 "status": response.status_code,
-                "text": _clean(response.text, form),
+                "text": clean_text(response.text, form),
                 "until": self._clock() + seconds,
             }
             self._cache.set(key, entry, seconds + grace)
@@ -239,9 +218,6 @@ class ThrottledHttpClient:
             self._cache.set(key, entry, DOCUMENT_USABLE)
 
 
-Rule = Literal["rejection", "shared", "account"]
-
-
 def _answer_again(entry: Mapping[str, Any], key: str, wait: int) -> HttpResponse:
     return HttpResponse(
         entry["status"],
@@ -255,61 +231,6 @@ def _answer_again(entry: Mapping[str, Any], key: str, wait: int) -> HttpResponse
 
 def _probe(keys: Mapping[Rule, str]) -> str:
     return f"{keys['shared']}:probe"
-
-
-def _make_keys(url: str, params: Any, form: Form) -> dict[Rule, str]:
-    kind = "code" if form.get("grant_type") == "authorization_code" else "other"
-    audience = (url, form.get("client_id"), form.get("scope"), kind)
-    account = [form[name] for name in _ACCOUNT_FIELDS if form.get(name)]
-    question = sorted((name, str(form[name])) for name in form if name not in _NOT_IN_KEY)
-    return {
-        "rejection": _hash("400", url, _order(params), question),
-        "shared": _hash("429", *audience),
-        "account": _hash("account", *audience, account),
-    }
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(repr(parts).encode(errors="replace")).hexdigest()
-
-
-def _order(params: Any) -> Any:
-    return sorted(params.items()) if isinstance(params, Mapping) else params
-
-
-def _choose_rule(response: HttpResponse, named: int | None, form: Form) -> Rule | None:
-    status = response.status_code
-    if status in range(200, 300):
-        return None
-    if status == _TOO_MANY:
-        return "shared"
-    if named is not None or status >= 500:
-        return "account"
-    return "rejection" if status == 400 and _is_final(response, form) else None
-
-
-def _is_final(response: HttpResponse, form: Form) -> bool:
-    """Return whether asking the same again would be refused again."""
-    grant = str(form.get("grant_type", ""))
-    if grant == "authorization_code" or grant.endswith("device_code"):
-        return False
-    body = parse_object(response.text)
-    if body is None:
-        return True
-    # The next credential may be accepted; it is no part of the question's key.
-    return body.get("error") != "invalid_client" and classify(body).category != "transient"
-
-
-def _clean(text: str, form: Form) -> str:
-    """Return the text to keep: an error's members, or the text itself when it holds no secret."""
-    if any(str(form[name]) in text for name in _SECRET_FIELDS if form.get(name)):
-        return ""
-    body = parse_object(text)
-    if body is None:
-        return text[:_MAX_TEXT]
-    members = read_error(body)
-    del members["category"]
-    return json.dumps(members)
 
 
 def _wants_new(headers: Any) -> bool:

@@ -139,6 +139,9 @@ class MemoryTokenCache:
         with self._lock:
             if holder.kind == "account" and holder.id not in self._accounts:
                 return
+            if not tokens:
+                self._tokens.get(holder, {}).pop(resource, None)
+                return
             self._tokens.setdefault(holder, {})[resource] = tokens
             while len(self._tokens) > 2 * self._max:
                 self._tokens.popitem(last=False)

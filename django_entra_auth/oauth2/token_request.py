@@ -97,6 +97,8 @@ def _is_rejected(result: Mapping[str, Any]) -> bool:
 def _check_success(body: dict[str, Any], correlation_id: str) -> Result:
     """Return the token response with its numbers as numbers, or an error (RFC 6749 section 5.1)."""
     result = dict(body)
+    # Whoever finds these takes them for validated.
+    result.pop("id_token_claims", None)
     # B2C may send an ID token alone.
     has_token = bool(result.get("access_token") or result.get("id_token"))
     if not has_token or not _are_texts(result) or not _read_lifetimes(result):

@@ -56,6 +56,7 @@ def _on_token_error(
 ) -> None:
     kind = KINDS.get(classify(result).category, Kind.REFRESH)
     event = read_event(kind, result, scopes=more.get("scopes", ()))
+    event = replace(event, reason=str(more.get("reason", ""))[:32])
     _note(request, _with_person(event, request, more.get("account")))
 
 

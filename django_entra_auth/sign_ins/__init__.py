@@ -15,15 +15,23 @@ from django_entra_auth.sign_ins.ending import (
 )
 from django_entra_auth.sign_ins.ids import hash_id, new_sign_in_id, normalise_guid
 from django_entra_auth.sign_ins.rows import follow_session_key, has_any, is_alive, start
-from django_entra_auth.sign_ins.tokens import drop_tokens, find_successor, open_token_cache
+from django_entra_auth.sign_ins.tokens import (
+    drop_local_copies,
+    drop_tokens,
+    find_local_token,
+    find_successor,
+    open_token_cache,
+)
 
 __all__ = [
     "BackgroundTokens",
+    "drop_local_copies",
     "drop_tokens",
     "end",
     "end_everywhere",
     "end_from_elsewhere",
     "end_one",
+    "find_local_token",
     "find_successor",
     "follow_session_key",
     "has_any",

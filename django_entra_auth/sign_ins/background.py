@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -26,14 +25,16 @@ in_request: ContextVar[bool] = ContextVar("django_entra_auth_in_request", defaul
 """True while a request is answered, also in the threads and tasks that inherit its context."""
 
 
-@contextmanager
-def request_scope() -> Iterator[None]:
+class request_scope:  # noqa: N801  read as a function; a generator would cost twice as much
     """Mark what runs inside as part of a request; around a sync call or an `await`."""
-    token = in_request.set(True)
-    try:
-        yield
-    finally:
-        in_request.reset(token)
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = in_request.set(True)
+
+    def __exit__(self, *exc: object) -> None:
+        in_request.reset(self._token)
 
 
 class _Live(NamedTuple):
@@ -131,7 +132,7 @@ def _ask(
 ) -> dict[str, Any] | None:
     application = get_application().bind(live.cache)
     return application.acquire_token_silent(
-        list(scopes),
+        scopes,
         {"home_account_id": live.account.home_account_id},
         claims_challenge=claims_challenge,
         force_refresh=force_refresh,

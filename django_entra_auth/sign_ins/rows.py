@@ -44,7 +44,7 @@ def start(
     id_hash = hash_id(sign_in_id)
     if replaces:
         _take_over(hash_id(replaces), {**(entry or {}), "id": sign_in_id}, identity)
-    _forget_oldest(identity)
+    _end_oldest(identity)
     row: EntraSignIn = EntraSignIn.objects.create(
         id_hash=id_hash,
         identity=identity,
@@ -143,12 +143,20 @@ def _lead_on(id_hash: str, successor: Successor) -> Successor | None:
     return later
 
 
-def _forget_oldest(identity: EntraIdentity) -> None:
-    """Rows of sessions that expired unseen must not pile up."""
-    rows = EntraSignIn.objects.filter(identity=identity).order_by("-created")
+def _end_oldest(identity: EntraIdentity) -> None:
+    """Rows of sessions that expired unseen must not pile up; one that lives on ends with its row.
+
+    Without a row nobody could end it any more: no administrator, no sign-out at Entra.
+    """
+    rows = EntraSignIn.objects.filter(identity=identity).order_by("-created", "-pk")
     for row in list(rows[SIGN_INS_PER_IDENTITY - 1 :]):
         drop_tokens(row.id_hash)
-        row.delete()
+        try:
+            delete_session(row)
+        except TemporarilyUnavailable:
+            logger.warning("The cache is down: the oldest sign-in of an account stays for now")
+        else:
+            row.delete()
 
 
 def _seal_session_key(session: SessionBase, id_hash: str) -> bytes:

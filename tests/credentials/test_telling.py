@@ -42,6 +42,7 @@ def test_the_first_of_a_list_has_expired(
     row = TokenErrorRecord.objects.get()
     assert (row.kind, row.category, row.number) == ("configuration", "configuration", 7000222)
     assert (row.user, row.oid, row.count) == (None, "", 1)
+    assert row.reason == "credential_rejected"
     assert row.correlation_id
     (record,) = [one for one in caplog.records if one.name == "django_entra_auth.client"]
     assert record.levelno == logging.WARNING

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
+from django_entra_auth.conf import SETTING_FIELDS
+from tests.e2e.https import (
+    https_context,
+    https_entra,
+    https_site,
+    running_https_entra,
+    site_certificate,
+)
+from tests.e2e.serving import SiteServer, serving
+
+__all__ = ["https_context", "https_entra", "https_site", "running_https_entra", "site_certificate"]
+
 ARTEFACTS = Path(__file__).resolve().parent.parent / "artefacts"
-CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking"]
+# A process for each site would be started anew at every step between the site and Entra; that is
+# most of a sign-in's time, and no rule about cookies, frames or origins depends on it.
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-site-isolation-trials",
+    "--renderer-process-limit=1",
+]
 SERIOUS = {"serious", "critical"}
 
 
@@ -54,17 +66,29 @@ def page(context: BrowserContext) -> Page:
 
 
 @pytest.fixture
+def transactional_db(file_database: Path) -> None:
+    """A database file of this test's own, in place of the one in memory."""
+
+
+@pytest.fixture
 def site(transactional_db: None) -> Iterator[str]:
     """The tested project as a real server; gives "http://127.0.0.1:<port>", no slash at the end."""
-    server = SiteServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="site")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(SiteServer()) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def serve(request: pytest.FixtureRequest, entra_settings: Any) -> Callable[..., str]:
+    """`serve(RESPONSE_MODE=…, SESSION_…=…)` starts the site with these settings; its address."""
+
+    def start(**overrides: Any) -> str:
+        ours = {name: value for name, value in overrides.items() if name in SETTING_FIELDS}
+        entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, **ours}
+        for name in overrides.keys() - ours.keys():
+            setattr(entra_settings, name, overrides[name])
+        return str(request.getfixturevalue("site"))
+
+    return start
 
 
 @pytest.fixture
@@ -91,63 +115,6 @@ def assert_accessible() -> Callable[[Page], None]:
         assert not serious, f"{page.title()}: " + "; ".join(serious)
 
     return check
-
-
-class QuietRequestHandler(WSGIRequestHandler):
-    """Writes no line per request into the test output."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
-class SiteServer(ThreadedWSGIServer):
-    """The project's WSGI application with static files, on a free loopback port.
-
-    Browsers keep connections open; the server cuts them when it is closed, so that no thread, and
-    no database connection of a thread, outlives the test.
-    """
-
-    daemon_threads = False
-    request_queue_size = 128
-
-    def __init__(self) -> None:
-        super().__init__(
-            ("127.0.0.1", 0), QuietRequestHandler, connections_override=_in_memory_connections()
-        )
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self.set_app(StaticFilesHandler(WSGIHandler()))
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def server_close(self) -> None:
-        with self._lock:
-            for connection in self._open:
-                _cut(connection)
-        super().server_close()
-
-
-def _cut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-def _in_memory_connections() -> dict[str, Any]:
-    """Connections that the server's threads have to share, because the data lives in them."""
-    shared = {}
-    for connection in connections.all():
-        if connection.vendor == "sqlite" and connection.is_in_memory_db():
-            connection.inc_thread_sharing()
-            shared[connection.alias] = connection
-    return shared
 
 
 def _describe(violation: dict[str, Any]) -> str:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import ssl
 from typing import Any
 
 import pytest
-from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, expect
 
 from demo_project.middleware import content_security_policy
@@ -164,26 +160,3 @@ def deliver(page: Page, entra: Any, answer: Any) -> None:
     """Bring an answer to the site from another site, as a link or a form there would."""
     page.goto(entra.origin)
     page.evaluate(DELIVER, [answer.method, answer.url, answer.fields])
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Writes no line per request."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
-
-
-class HttpsServer(ThreadedWSGIServer):
-    """The project's WSGI application over TLS, on a free loopback port."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", 0), QuietHandler)
-        self.base_environ["HTTPS"] = "on"
-        # The handshake is left to the connection's thread: idle connections must not block.
-        self.socket = context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
-        self.set_app(StaticFilesHandler(WSGIHandler()))
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Browsers cut connections without a word."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,14 +14,13 @@ from django.test import RequestFactory
 
 from django_entra_auth.conf import get_settings
 from django_entra_auth.interaction.resume import (
-    URL_ENCODED,
-    KeptForm,
-    NotKept,
+    Owner,
     ResumeRefused,
     claim_form,
     grant,
     keep_form,
 )
+from django_entra_auth.interaction.sent_form import URL_ENCODED, KeptForm, NotKept
 
 FLOW = b"f" * 16
 DOWN = {  # nobody listens there
@@ -65,17 +65,22 @@ def send_multipart(fields: dict[str, Any]) -> HttpRequest:
 
 
 def keep(request: HttpRequest, view_func: Any = view, **changes: Any) -> str | NotKept:
-    options: dict[str, Any] = {
-        "flow_id": FLOW, "browser": MINE, "user_id": "7", "settings": get_settings(),
-    }  # fmt: skip
-    return keep_form(request, view_func, **{**options, **changes})
+    if request.resolver_match is None:
+        request.resolver_match = SimpleNamespace(func=view_func)  # type: ignore[assignment]
+    options: dict[str, Any] = {"flow_id": FLOW, "settings": get_settings()}
+    owner = pop_owner(changes)
+    return keep_form(request, owner, **{**options, **changes})
+
+
+def pop_owner(changes: dict[str, Any]) -> Owner:
+    return Owner(changes.pop("browser", MINE), changes.pop("user_id", "7"))
 
 
 def open_with(function: Any, session: Any, resume_id: Any, **changes: Any) -> KeptForm:
     request = RequestFactory().get("/")
     request.session = session
-    options: dict[str, Any] = {"browser": MINE, "user_id": "7", "settings": get_settings()}
-    form = function(request, resume_id, **{**options, **changes})
+    owner = pop_owner(changes)
+    form = function(request, resume_id, owner, **{"settings": get_settings(), **changes})
     assert isinstance(form, KeptForm)
     return form
 

@@ -12,7 +12,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django_entra_auth.conf import get_settings
 from django_entra_auth.interaction import resume_pages
 from django_entra_auth.interaction.browser import new_browser, read_browser, set_browser
-from django_entra_auth.interaction.resume import NotKept, grant, keep_form
+from django_entra_auth.interaction.resume import Owner, grant, keep_form
+from django_entra_auth.interaction.sent_form import NotKept
 
 FORM = """<!doctype html><html lang=en><title>Form</title><h1>Form</h1>
 <form method=post action="/take/?from=form">{token}{inputs}<button>Go</button></form>"""
@@ -39,10 +40,8 @@ def take(request: HttpRequest) -> HttpResponse:
     browser = read_browser(request, secure=request.is_secure()) or new_browser()
     resume_id = keep_form(
         request,
-        take,
+        Owner(browser, str(request.user.pk or "")),
         flow_id=new_browser().encode(),
-        browser=browser,
-        user_id=str(request.user.pk or ""),
         settings=get_settings(),
     )
     if isinstance(resume_id, NotKept):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -21,14 +22,8 @@ from hypothesis import strategies as st
 from django_entra_auth.cache.entries import Entries
 from django_entra_auth.conf import EntraSettings, get_settings
 from django_entra_auth.decorators import entra_login_required
-from django_entra_auth.interaction.resume import (
-    FORMS_KEY,
-    URL_ENCODED,
-    KeptForm,
-    NotKept,
-    grant,
-    load_form,
-)
+from django_entra_auth.interaction.resume import FORMS_KEY, grant, load_form
+from django_entra_auth.interaction.sent_form import URL_ENCODED, KeptForm, NotKept
 from tests.interaction.kept_forms import (
     DOWN,
     PAIRS,
@@ -274,12 +269,9 @@ def test_a_broken_multipart_body_breaks_nothing() -> None:
 def test_a_connection_that_broke_off_breaks_nothing() -> None:
     request = unparsed(b"a=1")
 
-    class Broken:
-        def read(self, *args: object) -> bytes:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
             raise OSError("gone")
-
-        def close(self) -> None:
-            pass
 
     request._stream = Broken()  # type: ignore[attr-defined]
     assert never_kept(request) is NotKept.NOT_A_FORM

@@ -18,13 +18,13 @@ from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.interaction.resume import (
     FORMS_KEY,
     MAX_FORMS,
-    NotKept,
     ResumeRefused,
     claim_form,
     drop_forms,
     grant,
     load_form,
 )
+from django_entra_auth.interaction.sent_form import NotKept
 from tests.interaction.kept_forms import DOWN, PAIRS, THEIRS, keep, kept, open_with, refusal, send
 
 NOW = 1_750_000_000.0

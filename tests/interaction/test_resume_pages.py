@@ -12,8 +12,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client, override_settings
 
 from django_entra_auth.interaction.browser import LOOPBACK_COOKIE
-from django_entra_auth.interaction.resume import URL_ENCODED, NotKept
 from django_entra_auth.interaction.resume_pages import NOT_KEPT, REFUSALS
+from django_entra_auth.interaction.sent_form import URL_ENCODED, NotKept
 from tests.interaction import resume_site
 from tests.interaction.kept_forms import DOWN, THEIRS
 from tests.visitor import make_client, text_of

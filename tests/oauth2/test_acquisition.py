@@ -161,3 +161,13 @@ def test_an_error_that_cannot_be_noted_is_told(clock):
 
     wanted = make_wanted(HOLDER, ["a"], claims="{}")
     assert acquirer.acquire(wanted, fetch)["error"] == "invalid_grant"
+
+
+def test_waiting_in_vain_for_another_caller_is_a_dictionary(clock):
+    class Stuck(MemoryTokenCache):
+        def single_flight(self, key, call, *, wait=True):
+            raise ProtocolFailure(make_error("temporarily_unavailable", "It took too long."))
+
+    wanted = make_wanted(HOLDER, ["a"])
+    result = Acquirer(Stuck(), clock=clock).acquire(wanted, Endpoint())
+    assert (result["error"], result["category"]) == ("temporarily_unavailable", "transient")

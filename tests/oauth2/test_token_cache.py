@@ -111,3 +111,11 @@ class TestSingleFlight:
         with pytest.raises(KeyError):
             cache.single_flight("k", call)
         assert cache.single_flight("k", lambda: {"n": 1}) == {"n": 1}
+
+
+def test_no_tokens_leave_nothing_behind(cache):
+    holder = Holder("app", "x")
+    cache.save_tokens(holder, "graph", (CachedToken("at", frozenset(), 1.0),))
+    cache.save_tokens(holder, "graph", ())
+    cache.save_tokens(holder, "other", ())
+    assert not any(cache._tokens.values())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from django_entra_auth.emulator import Emulator
-from tests.databases import use_database
 from tests.visitor import Visitor
 
 LAST = 249  # frank's groups are counted from 0; the last of them is on the last page
@@ -38,14 +35,6 @@ def by_groups(entra: Emulator, configure: Callable[..., None]) -> str:
         STAFF_ROLES=[group],
     )
     return group
-
-
-@pytest.fixture
-def file_database(tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
-    """A database that threads write to at the same time, each on a connection of its own."""
-    with django_db_blocker.unblock(), use_database(tmp_path / "people.sqlite3"):
-        call_command("migrate", verbosity=0)
-        yield
 
 
 @pytest.fixture

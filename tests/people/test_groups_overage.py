@@ -190,6 +190,7 @@ def test_trouble_refuses_the_privileges_and_lets_the_person_in(entra, visitor, c
     assert visitor.is_signed_in()
     assert rights_of(FRANK) == (False, {"own"})
     row = TokenErrorRecord.objects.get()
+    assert row.reason == "groups_unresolved"
     assert (row.oid, row.tid) == (entra.people["frank"].oid, entra.tenant_id)
     assert (row.resource, row.correlation_id != "") == ("graph", True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from django_entra_auth.exceptions import (
     TokenThrottled,
     build_token_error,
 )
+from django_entra_auth.session import EntraSession
 from tests.request_tokens.site import CHALLENGE, DOWN, ask, requests_for_tokens
 from tests.visitor import make_client, query_of
 
@@ -147,3 +149,16 @@ def test_auth_asks_for_the_person_whom_the_claims_need(entra, visitor, raised):
 def test_background_tokens_are_out_of_reach(visitor, page):
     found = visitor.client.get(page).content.decode().split()
     assert found == ["RuntimeError"] * (3 if page == "/outsider/" else 1)
+
+
+@pytest.mark.parametrize("page", ["/strict/", "/strict-async/"])
+@pytest.mark.parametrize("wish", [{}, {"force_refresh": True}])
+def test_one_text_is_no_list_of_scopes(entra, visitor, monkeypatch, page, wish):
+    """Taken letter by letter it would be asked of Entra."""
+    for name in ("acquire_token_silent", "aacquire_token_silent"):
+        ask_for = partial(getattr(EntraSession, name), scopes="User.Read", **wish)
+        monkeypatch.setattr(EntraSession, name, lambda self, _, ask_for=ask_for: ask_for(self))
+    before = len(requests_for_tokens(entra))
+    with pytest.raises(ValueError, match="one string"):
+        visitor.client.get(page)
+    assert len(requests_for_tokens(entra)) == before

@@ -10,6 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 
 from django_entra_auth import sign_ins
 from django_entra_auth.models import EntraSignIn
+from django_entra_auth.signals import sign_in_failed
 from tests.visitor import make_client, text_of
 
 LOGOUT = "/auth/logout/"
@@ -106,9 +107,18 @@ def test_sessions_out_of_reach_are_said_and_the_person_can_try_again(come, site,
     heard.clear()
     here, there = come("alice"), come("alice")
     site.SESSION_ENGINE = __name__
+    told: list[Any] = []
+
+    def listen(**named: Any) -> None:
+        told.append(named)
+
+    sign_in_failed.connect(listen)
     response = here.client.post(LOGOUT, EVERYWHERE)
     assert response.status_code == 503
     assert "Retry-After" in response
+    assert response.context["retry_url"] == LOGOUT
+    assert "Sign-in" not in text_of(response)
+    assert not told
     assert not heard
     site.SESSION_ENGINE = DatabaseStore.__module__
     assert here.is_signed_in()

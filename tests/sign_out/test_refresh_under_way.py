@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -17,7 +16,6 @@ from django.urls import path
 from django_entra_auth import sign_ins
 from django_entra_auth.decorators import entra_login_required
 from django_entra_auth.models import EntraSignIn
-from tests.databases import use_database
 from tests.site.urls_challenges import urlpatterns as site_urls
 from tests.visitor import Visitor, make_client
 
@@ -38,11 +36,8 @@ pytestmark = pytest.mark.urls(__name__)
 
 
 @pytest.fixture
-def db(tmp_path: Path, django_db_blocker: Any) -> Iterator[None]:
+def db(file_database: Path) -> None:
     """A file: threads on the one connection of a database in memory share its transaction."""
-    with django_db_blocker.unblock(), use_database(tmp_path / "test.sqlite3"):
-        call_command("migrate", verbosity=0)
-        yield
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import requests
+from django.core.signals import request_started
+from django.test.client import ClientHandler
 
 from django_entra_auth.emulator import (
     B2C_DOMAINS,
@@ -117,7 +119,14 @@ def door(tmp_path_factory):
 
 
 @pytest.fixture
-def entra(door):
+def _online():
+    """The kit's `sign_in`, once used in this process, keeps test clients off the network."""
+    uid = f"django_entra_auth.testing.{ClientHandler.__name__}"
+    request_started.disconnect(sender=ClientHandler, dispatch_uid=uid)
+
+
+@pytest.fixture
+def entra(door, _online):
     """A local Entra of these tests' own, since it goes by other names."""
     emulator, proxy = door
     own = emulator.origin

@@ -85,6 +85,15 @@ def test_the_list_of_errors_and_the_overview(
     assert find_foreign(page, *DATA, "nobody", "blocked") == []
 
 
+def test_numbers_are_written_as_germans_do(olga: Client) -> None:
+    make_error(count=12345)
+    german = olga.get(ERRORS).content.decode()
+    assert "Durch Richtlinie gesperrt 12.345</td>" in german
+    assert "12,345" not in german
+    english = olga.get(ERRORS, headers={"Accept-Language": "en"}).content.decode()
+    assert "Blocked by policy 12,345</td>" in english
+
+
 def test_an_overview_of_nothing(olga: Client) -> None:
     page = olga.get(ERRORS)
     assert "Keine Fehler." in text_of(page)

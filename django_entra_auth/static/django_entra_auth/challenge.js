@@ -56,8 +56,9 @@
   async function readChallenge(response) {
     const type = response.headers.get("Content-Type") || "";
     if (response.status !== 401 || !/^application\/json\s*(;|$)/i.test(type)) return null;
-    if (new URL(response.url).origin !== location.origin) return null;
     try {
+      // A service worker's own answer has no address.
+      if (new URL(response.url, location.href).origin !== location.origin) return null;
       const body = await response.clone().json();
       const loginUrl = readPath(body.login_url);
       const popupUrl = readPath(body.popup_url);

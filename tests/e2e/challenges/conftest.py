@@ -12,11 +12,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from django_entra_auth.cache.token_cache import local_copies
 from tests.e2e.challenges.moves import Person
-from tests.e2e.flows.conftest import migrated_database, serve, transactional_db
 from tests.e2e.support import watch_policy, with_middleware
 from tests.site import browser_challenges
-
-__all__ = ["migrated_database", "serve", "transactional_db"]
 
 STATIC = Path(browser_challenges.__file__).parent / "static"
 OUTERMOST = [

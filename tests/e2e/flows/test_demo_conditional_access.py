@@ -12,16 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from demo_project.cases import CASES
-from tests.e2e.flows.demo import Demo, run_demo
+from tests.e2e.flows.demo import Demo
 from tests.e2e.flows.looks import check_looks
 from tests.e2e.support import choose, expect_heading, pass_mfa, press, watch_policy
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all tests of this module; each person is somebody else's business."""
-    with run_demo(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
 
 
 @pytest.fixture(autouse=True)

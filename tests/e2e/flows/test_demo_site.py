@@ -9,16 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.e2e.flows.demo import Demo, free_ports, launch, run_demo
+from tests.e2e.flows.demo import free_ports, launch, run_demo
 from tests.e2e.flows.looks import check_looks
 from tests.e2e.support import choose, expect_heading, pass_mfa, press, watch_policy
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all tests of this module."""
-    with run_demo(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,21 +15,6 @@ from playwright.sync_api import Response
 
 from django_entra_auth.cache.token_cache import local_copies
 from django_entra_auth.emulator import OTHER_CLIENT_ID
-from tests.e2e.flows.conftest import (
-    https_entra,
-    https_site,
-    migrated_database,
-    serve,
-    transactional_db,
-)
-
-__all__ = [
-    "https_entra",
-    "https_site",
-    "migrated_database",
-    "serve",
-    "transactional_db",
-]
 
 ROOT = Path(__file__).resolve().parents[3]
 ENGINES = ["db", "cache", "cached_db", "file", "signed_cookies"]
@@ -68,10 +54,11 @@ def open_site(
 
 
 @pytest.fixture
-def second_site(entra: Any, engine: str, tmp_path: Path) -> Iterator[str]:
+def second_site(entra: Any, engine: str, migrated_database: Path, tmp_path: Path) -> Iterator[str]:
     """The address of another application of the same people."""
     folder = tmp_path / "second"
     folder.mkdir()
+    shutil.copyfile(migrated_database, folder / "second.db")
     command = [sys.executable, "-m", "tests.e2e.sign_out.second_site"]
     with ExitStack() as stack:
         process = stack.enter_context(

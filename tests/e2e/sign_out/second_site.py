@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 
 import django
 from django.conf import settings
-from django.core.management import call_command
 
 from django_entra_auth.emulator import OTHER_CLIENT_ID, OTHER_CLIENT_SECRET
 from tests.settings import base
@@ -36,21 +34,15 @@ def main(authority: str, engine: str, folder: str) -> None:
     }
     settings.configure(**values)
     django.setup()
-    call_command("migrate", verbosity=0)
     serve()
 
 
 def serve() -> None:
-    from tests.e2e.conftest import SiteServer
+    from tests.e2e.serving import SiteServer, serving
 
-    server = SiteServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    print(server.server_port, flush=True)  # noqa: T201  whoever started this waits for it
-    sys.stdin.read()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(SiteServer()) as port:
+        print(port, flush=True)  # noqa: T201  whoever started this waits for it
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

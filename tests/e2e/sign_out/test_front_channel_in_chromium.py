@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from tests.e2e.support import (
 )
 
 one_engine = pytest.mark.parametrize("engine", ["db"], indirect=True)
+# With rows of its own, and with nothing on the server.
+two_engines = pytest.mark.parametrize("engine", ["db", "signed_cookies"], indirect=True)
 
 
 def sign_out_at_entra(page: Page, entra: Any) -> None:
@@ -48,7 +51,18 @@ def assert_silent(answers: list[Any], number: int = 1, *, with_cookie: bool = Fa
         assert sent["sec-fetch-site"] == "cross-site"
 
 
-@pytest.mark.parametrize(("same_site", "with_issuer"), [("Lax", False), ("Strict", True)])
+@pytest.mark.parametrize(
+    ("engine", "same_site", "with_issuer"),
+    [
+        ("db", "Lax", False),
+        ("db", "Strict", True),
+        ("cache", "Strict", False),
+        ("cached_db", "Lax", True),
+        ("file", "Strict", True),
+        ("signed_cookies", "Lax", True),
+    ],
+    indirect=["engine"],
+)
 def test_it_ends_the_session(open_site, entra, context, told, same_site, with_issuer):
     site = open_site(SESSION_COOKIE_SAMESITE=same_site, CSRF_COOKIE_SAMESITE=same_site)
     entra.application.front_channel_sends_issuer = with_issuer
@@ -83,6 +97,7 @@ def test_under_policies_that_forbid_frames(open_site, entra_settings, entra, con
     expect_entra(page, entra)
 
 
+@two_engines
 def test_two_sites_of_one_entra_session_end(open_site, second_site, entra, context, told):
     site, answers = open_site(), told(context)
     page, other, at_entra = (context.new_page() for _ in range(3))
@@ -112,33 +127,59 @@ def test_signing_out_of_one_site_ends_the_other(open_site, second_site, entra, c
     expect_entra(page, entra)
 
 
-@pytest.fixture(params=["travel", "are blocked"])
+@pytest.fixture(scope="session")
+def open_profile(
+    browser: Browser, chromium_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[bool], BrowserContext]]:
+    """`open_profile(travel)` is a Chromium that lets cookies into frames of other sites, or not."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def launch(travel: bool) -> BrowserContext:
+            folder = tmp_path_factory.mktemp("profile")
+            (folder / "Default").mkdir()
+            preferences = {
+                "cookie_controls_mode": 0 if travel else 1,
+                "block_third_party_cookies": not travel,
+            }
+            (folder / "Default" / "Preferences").write_text(json.dumps({"profile": preferences}))
+            context = browser.browser_type.launch_persistent_context(
+                folder, executable_path=chromium_path, args=CHROMIUM_ARGS, ignore_https_errors=True
+            )
+            context.set_default_timeout(TIMEOUT_MS)
+            return stack.enter_context(context)
+
+        yield launch
+
+
+@pytest.fixture
 def profile(
-    request: pytest.FixtureRequest, browser: Browser, chromium_path: str, tmp_path: Path
-) -> Iterator[tuple[BrowserContext, bool]]:
-    """A profile that lets cookies into frames of other sites, or not; and whether it does."""
-    travel = request.param == "travel"
-    preferences = tmp_path / "profile" / "Default" / "Preferences"
-    preferences.parent.mkdir(parents=True)
-    preferences.write_text(
-        json.dumps(
-            {"profile": {"cookie_controls_mode": 0 if travel else 1,
-                         "block_third_party_cookies": not travel}}
-        )
-    )  # fmt: skip
-    context = browser.browser_type.launch_persistent_context(
-        tmp_path / "profile",
-        executable_path=chromium_path,
-        args=CHROMIUM_ARGS,
-        ignore_https_errors=True,
-    )
-    context.set_default_timeout(TIMEOUT_MS)
-    yield context, travel
-    context.close()
+    open_profile: Callable[[bool], BrowserContext], travel: bool
+) -> Iterator[BrowserContext]:
+    """A profile with or without cookies in frames, as a new one is."""
+    context = open_profile(travel)
+    yield context
+    for page in context.pages[1:]:
+        page.close()
+    context.pages[0].goto("about:blank")
+    context.clear_cookies()
 
 
+@pytest.mark.parametrize(
+    ("engine", "travel"),
+    [
+        ("db", True),
+        ("cache", True),
+        ("cached_db", True),
+        ("file", True),
+        ("signed_cookies", True),
+        ("db", False),
+        ("signed_cookies", False),
+    ],
+    indirect=["engine"],
+)
 def test_cookies_that_may_travel_are_not_needed(
-    https_entra, entra_settings, told, engine, tmp_path, profile, request
+    https_entra, entra_settings, told, engine, tmp_path, profile, travel, request
 ):
     """With SameSite=None they come along where the browser still lets them, and change nothing."""
     entra_settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
@@ -148,9 +189,8 @@ def test_cookies_that_may_travel_are_not_needed(
     site = request.getfixturevalue("https_site")  # it keeps the engine it starts with
     https_entra.optional_claims.add("sid")
     register(https_entra.application, site)
-    context, travel = profile
-    answers = told(context)
-    page, at_entra = context.new_page(), context.new_page()
+    answers = told(profile)
+    page, at_entra = profile.new_page(), profile.new_page()
     page.goto(f"{site}/private/")
     choose(page, "Alice Adams")
     expect_private(page, "alice")
@@ -174,6 +214,7 @@ def test_without_the_registered_address_the_session_stays(open_site, entra, cont
     expect_private(page, "alice")
 
 
+@two_engines
 def test_everywhere_from_one_browser_ends_another(open_site, entra, browser, page):
     site, elsewhere = open_site(), browser.new_context()
     try:

@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.flows.conftest import migrated_database, serve, transactional_db
 from tests.e2e.support import with_middleware
-
-__all__ = ["migrated_database", "serve", "transactional_db"]
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,9 +44,9 @@ class Reader:
             server.wait()
 
     def _with_free_ports(self, text: str) -> str:
-        for port, free in self.ports.items():
-            text = text.replace(str(port), str(free))
-        return text
+        # All at once: a free port may hold the digits of the next one, as 48400 does.
+        known = "|".join(map(str, self.ports))
+        return re.sub(rf"\b({known})\b", lambda found: str(self.ports[int(found[1])]), text)
 
     def _write(self, text: str) -> None:
         found = FILE.match(text)
@@ -111,7 +110,7 @@ def wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"nobody listens on {port}: {log.read_text()[-2000:]}")
 
 
-def free_ports(count: int) -> Iterator[int]:
+def free_ports(count: int) -> list[int]:
     """Ports nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
@@ -119,4 +118,4 @@ def free_ports(count: int) -> Iterator[int]:
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
         one.close()
-    yield from ports
+    return ports

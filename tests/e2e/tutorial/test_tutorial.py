@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,19 +17,10 @@ PAGE = ROOT / "docs/tutorial/1-sign-in-and-step-up.md"
 OURS = ("PYTHON", "DJANGO", "VIRTUAL_ENV", "COV")
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which pip finds what the tutorial installs by its name."""
-    folder = tmp_path_factory.mktemp("wheels")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return folder
-
-
 @pytest.fixture
-def reader(wheels: Path, tmp_path: Path) -> Iterator[Reader]:
+def reader(wheel: Path, tmp_path: Path) -> Iterator[Reader]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    environ |= {"PIP_FIND_LINKS": str(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environ |= {"PIP_FIND_LINKS": str(wheel.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     site, entra = free_ports(2)
     reader = Reader(tmp_path, environ, {8000: site, 8400: entra})
     yield reader
