@@ -22,6 +22,7 @@ from tests.prerequisites import find_chromium  # noqa: E402
 
 IMAGES = ROOT / "docs/images"
 SIZE = {"width": 1000, "height": 700}
+ADMIN_SIZE = {"width": 1280, "height": 800}
 Take = Callable[[Page, str], None]
 
 
@@ -38,7 +39,7 @@ def main() -> None:
         )
         page = chromium.new_page(viewport=SIZE, color_scheme="light")
         walk_as_a_person(demo, page, take)
-        page = chromium.new_page(viewport=SIZE, color_scheme="light")
+        page = chromium.new_page(viewport=ADMIN_SIZE, color_scheme="light")
         walk_as_an_operator(demo, page, take)
         chromium.close()
 
@@ -92,7 +93,8 @@ def walk_as_an_operator(demo: Demo, page: Page, take: Take) -> None:
         page.goto(f"{pages}/{path}")
         take(page, name)
     page.goto(f"{pages}/tokenerrorrecord/")
-    page.locator("#result_list").get_by_role("link", name="53003").first.click()
+    row = page.locator("#result_list").get_by_role("row").filter(has_text="53003")
+    row.get_by_role("link").first.click()
     take(page, "admin-token-error")
 
 

@@ -129,8 +129,10 @@ class TokenErrorAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("AADSTS number"), ordering="number")
     def list_number(self, record: TokenErrorRecord) -> SafeString:
-        """The number with its title and the sub-error."""
-        return draw_cell(_("AADSTS number"), self.show_number(record), record.suberror)
+        """The number with its title, without one the reason or the error; and the sub-error."""
+        has_number = record.number is not None
+        words = self.show_number(record) if has_number else record.reason or record.error or EMPTY
+        return draw_cell(_("AADSTS number"), words, record.suberror)
 
     @admin.display(description=_("person and resource"), ordering="user")
     def list_person(self, record: TokenErrorRecord) -> SafeString:
@@ -150,9 +152,9 @@ class TokenErrorAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("AADSTS number"))
     def show_number(self, record: TokenErrorRecord) -> str:
-        """The number with its title; without one, the reason or the error."""
+        """The number with its title."""
         if record.number is None:
-            return record.reason or record.error or EMPTY
+            return EMPTY
         return f"{record.number} {meaning.find_title(record.number)}".strip()
 
     @admin.display(description=_("person"))

@@ -25,6 +25,7 @@ from django_entra_auth.emulator.registered_credentials import (
     EXCHANGE_AUDIENCE,
     FederatedCredential,
 )
+from tests.rsa_keys import next_key
 from tests.visitor import Visitor
 
 PASSPHRASE = "open sesame"
@@ -66,10 +67,10 @@ def protect(passphrase: str | None) -> Any:
 
 def make_pair(*, days: float = 365, issuer_days: float | None = None) -> Pair:
     """A new pair that ends in `days`; with `issuer_days`, signed by another that ends then."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = next_key()
     if issuer_days is None:
         return Pair(key, sign(key, "site", key, "site", days))
-    above = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    above = next_key()
     issuer = sign(above, "issuer", above, "issuer", issuer_days)
     return Pair(key, sign(key, "site", above, "issuer", days), issuer)
 

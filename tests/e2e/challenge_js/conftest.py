@@ -8,7 +8,7 @@ import pytest
 from django.template.loader import render_to_string
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-from tests.e2e.challenge_js.server import ENTRA, POLICY, LoopbackServer, Received, Site
+from tests.e2e.challenge_js.server import ENTRA, POLICY, Received, ReplyServer, Site
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -26,9 +26,9 @@ def challenge_site() -> Iterator[tuple[Site, str]]:
         site.received.append(request)
         return site.reply(request)
 
-    with LoopbackServer(reply, site.headers) as server:
+    with ReplyServer(reply, site.headers) as server:
         page = ENTRA.format(back=f"{server.origin}/auth/callback")
-        with LoopbackServer(lambda _: (200, "text/html", page)) as entra:
+        with ReplyServer(lambda _: (200, "text/html", page)) as entra:
             site.entra_origin = entra.origin
             yield site, server.origin
             site.held.set()

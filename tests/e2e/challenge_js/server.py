@@ -6,12 +6,12 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import django_entra_auth
+from tests.loopback import LoopbackServer, QuietHandler, read_body
 
 SCRIPT = Path(django_entra_auth.__file__).parent / "static/django_entra_auth/challenge.js"
 STYLE = SCRIPT.with_name("entra.css")
@@ -101,42 +101,23 @@ class Site:
         return person.status, person.content_type, json.dumps(body)
 
 
-class LoopbackServer(ThreadingHTTPServer):
-    """An HTTP/1.1 server on a free loopback port, for as long as the block lasts."""
-
-    daemon_threads = True
+class ReplyServer(LoopbackServer):
+    """Answers with `reply(request)`, and with `headers` on all of it."""
 
     def __init__(
         self, reply: Callable[[Received], Reply | str], headers: dict[str, str] | None = None
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.reply = reply
         self.headers = {} if headers is None else headers
         self.origin = f"http://127.0.0.1:{self.server_address[1]}"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> LoopbackServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Browsers cut connections without a word."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: LoopbackServer
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        pass
+class _Handler(QuietHandler):
+    server: ReplyServer
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = read_body(self)
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = self.server.reply(Received(self.command, self.path, body, headers))
         if isinstance(reply, str):
