@@ -19,8 +19,18 @@ from tests.databases import file_database, migrated_database
 from tests.distributions import build_distributions
 from tests.once import make_once
 from tests.prerequisites import find_chromium, find_redis_server
+from tests.redis_cache import redis, redis_backend
+from tests.shapes import caller, configure, engine
 
-__all__ = ["file_database", "migrated_database"]
+__all__ = [
+    "caller",
+    "configure",
+    "engine",
+    "file_database",
+    "migrated_database",
+    "redis",
+    "redis_backend",
+]
 
 CANNOT_RUN = "cannot run here: "
 REDIS_START_SECONDS = 20
@@ -46,12 +56,14 @@ CROWDED = (
     "tests/oauth2/test_http.py",
 )
 
-# Modules that take a minute together and share what takes long to start: the wheel, a demo.
+# Modules that take a minute, with the name under which they share what takes long to start: the
+# wheel, a demo. Without a name each of their tests goes its own way, early.
 LONG = {
     "tests/test_packaging.py": "wheel",
     "tests/kit/test_users_project.py": "wheel",
     "tests/migration/test_moving.py": "moving",
-    "tests/e2e/tutorial/test_tutorial.py": "tutorial",
+    "tests/e2e/tutorial/test_tutorial.py": "",
+    "tests/e2e/admin/test_admin_pages.py": "",
     "tests/e2e/flows/test_demo_conditional_access.py": "demo",
     "tests/e2e/flows/test_demo_site.py": "demo",
 }

@@ -191,6 +191,14 @@ def make_due(visitor: Visitor) -> None:
     visitor.client.cookies[django_settings.SESSION_COOKIE_NAME] = session.session_key
 
 
+def come_long_ago(entra: Any, person: str = "alice") -> Visitor:
+    """Somebody who signed in long ago."""
+    visitor = Visitor(entra)
+    visitor.sign_in(person)
+    make_due(visitor)
+    return visitor
+
+
 def refreshes(entra: Any) -> int:
     """How often a refresh token was used."""
     posts = [one for one in list(entra.requests) if one.path.endswith("/token")]

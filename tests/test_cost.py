@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -110,20 +109,8 @@ def _counted_cache(settings: Any) -> None:
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.CountingCache", "LOCATION": "counted"}}
 
 
-@pytest.fixture(params=["db", "cache", "cached_db", "file", "signed_cookies"])
-def engine(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
-    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
-    settings.SESSION_FILE_PATH = str(tmp_path)
-    return str(request.param)
-
-
-@pytest.fixture(params=["wsgi", "asgi"])
-def browser(request: pytest.FixtureRequest) -> Any:
-    return Client() if request.param == "wsgi" else AsyncClient()
-
-
-def measure(browser: Any, url: str) -> Cost:
-    get = async_to_sync(browser.get) if isinstance(browser, AsyncClient) else browser.get
+def measure(caller: Any, url: str) -> Cost:
+    get = async_to_sync(caller.get) if isinstance(caller, AsyncClient) else caller.get
     get(url)  # the first request of a handler loads middleware
     operations.clear()
     with CaptureQueriesContext(connection) as captured:
@@ -144,28 +131,28 @@ def measure(browser: Any, url: str) -> Cost:
     ],
 )
 def test_it_costs_what_djangos_own_costs(
-    browser: Any, ours: str, djangos: str, settings: Any, engine: str
+    caller: Any, ours: str, djangos: str, settings: Any, engine: str
 ) -> None:
-    sign_in(browser)
-    cost = measure(browser, ours)
+    sign_in(caller)
+    cost = measure(caller, ours)
     if engine == "signed_cookies":
         # Nobody can delete such a session: whether it was ended is read, in one round trip.
         assert cost.cache.pop("get_many") == 1
         assert cost.cache.pop("get") == 2  # how the cache in memory does it
     settings.MIDDLEWARE = [name for name in django_settings.MIDDLEWARE if name != OURS]
-    browser.handler._middleware_chain = None
-    assert cost == measure(browser, djangos)
+    caller.handler._middleware_chain = None
+    assert cost == measure(caller, djangos)
 
 
 @pytest.mark.parametrize("page", ["/decorated/", "/decorated-async/"])
 def test_with_signed_cookies_it_is_one_read_whoever_has_looked_before(
-    browser: Any, page: str, settings: Any
+    caller: Any, page: str, settings: Any
 ) -> None:
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     *before, ours = django_settings.MIDDLEWARE
     settings.MIDDLEWARE = [*before, "tests.revalidation_site.Early", ours]
-    sign_in(browser)
-    assert measure(browser, page).cache["get_many"] == 1
+    sign_in(caller)
+    assert measure(caller, page).cache["get_many"] == 1
 
 
 def test_sessions_in_the_database_are_two_queries_and_no_cache(client: Client) -> None:

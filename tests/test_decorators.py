@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import cache_control, never_cache
@@ -21,6 +21,7 @@ from django.views.generic import TemplateView, View
 
 from django_entra_auth.decorators import entra_login_required
 from django_entra_auth.testing import sign_in
+from tests.shapes import get
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 WALL = "django.contrib.auth.middleware.LoginRequiredMiddleware"
@@ -183,18 +184,6 @@ def page(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["wsgi", "asgi"])
-def browser(request: pytest.FixtureRequest) -> Any:
-    """A client behind Django's sync handler, or its async one."""
-    return Client() if request.param == "wsgi" else AsyncClient()
-
-
-def get(browser: Any, url: str) -> Any:
-    if isinstance(browser, AsyncClient):
-        return async_to_sync(browser.get)(url)
-    return browser.get(url)
-
-
 def body(response: Any) -> bytes:
     if not response.streaming:
         return bytes(response.content)
@@ -211,29 +200,29 @@ def assert_sent_to_login(response: Any, url: str) -> None:
     assert {"private", "no-store"} <= set(response["Cache-Control"].split(", "))
 
 
-def test_people_signed_in_through_entra_get_in(browser: Any, page: str) -> None:
-    sign_in(browser)
-    response = get(browser, f"/{page}/")
+def test_people_signed_in_through_entra_get_in(caller: Any, page: str) -> None:
+    sign_in(caller)
+    response = get(caller, f"/{page}/")
     assert response.status_code == 200
     assert body(response).startswith(b"in:")
 
 
-def test_strangers_are_asked_to_sign_in(browser: Any, page: str) -> None:
-    assert_sent_to_login(get(browser, f"/{page}/"), f"/{page}/")
+def test_strangers_are_asked_to_sign_in(caller: Any, page: str) -> None:
+    assert_sent_to_login(get(caller, f"/{page}/"), f"/{page}/")
 
 
-def test_people_of_another_backend_are_asked_to_sign_in(browser: Any, page: str) -> None:
-    browser.force_login(User.objects.create(username="local"), backend=MODEL_BACKEND)
-    assert_sent_to_login(get(browser, f"/{page}/"), f"/{page}/")
+def test_people_of_another_backend_are_asked_to_sign_in(caller: Any, page: str) -> None:
+    caller.force_login(User.objects.create(username="local"), backend=MODEL_BACKEND)
+    assert_sent_to_login(get(caller, f"/{page}/"), f"/{page}/")
 
 
-def test_behind_djangos_own_wall_it_is_the_same(browser: Any, page: str, settings: Any) -> None:
+def test_behind_djangos_own_wall_it_is_the_same(caller: Any, page: str, settings: Any) -> None:
     settings.MIDDLEWARE = [*django_settings.MIDDLEWARE[:-1], WALL, django_settings.MIDDLEWARE[-1]]
-    response = get(browser, f"/{page}/")
+    response = get(caller, f"/{page}/")
     assert response.status_code == 302
     assert response["Location"].startswith("/auth/login/?")
-    sign_in(browser)
-    assert get(browser, f"/{page}/").status_code == 200
+    sign_in(caller)
+    assert get(caller, f"/{page}/").status_code == 200
 
 
 @pytest.mark.parametrize("name", sorted(set(PAGES) - ON_A_METHOD - {"above", "above-async"}))

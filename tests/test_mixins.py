@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import iscoroutinefunction
 from django.conf import settings as django_settings
 from django.contrib.auth.mixins import AccessMixin, PermissionRequiredMixin
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
-from django.test import AsyncClient, Client, RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import include, path
 from django.views.generic import View
 
 from django_entra_auth.mixins import EntraLoginRequiredMixin
 from django_entra_auth.testing import sign_in
+from tests.shapes import get
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 WALL = "django.contrib.auth.middleware.LoginRequiredMiddleware"
@@ -87,38 +88,27 @@ urlpatterns = [
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 
 
-@pytest.fixture(params=["wsgi", "asgi"])
-def browser(request: pytest.FixtureRequest) -> Any:
-    return Client() if request.param == "wsgi" else AsyncClient()
-
-
-def get(browser: Any, url: str) -> Any:
-    if isinstance(browser, AsyncClient):
-        return async_to_sync(browser.get)(url)
-    return browser.get(url)
-
-
 @pytest.mark.parametrize("page", ["/plain/", "/async/"])
-def test_people_signed_in_through_entra_get_in(browser: Any, page: str) -> None:
-    sign_in(browser)
-    response = get(browser, page)
+def test_people_signed_in_through_entra_get_in(caller: Any, page: str) -> None:
+    sign_in(caller)
+    response = get(caller, page)
     assert response.content == b"in:alice@contoso.example"
     assert {"private", "no-store"} <= set(response["Cache-Control"].split(", "))
 
 
 @pytest.mark.parametrize("page", ["/plain/", "/async/", "/permission/"])
-def test_others_are_asked_to_sign_in(browser: Any, page: str) -> None:
-    assert get(browser, page)["Location"] == f"/auth/login/?next={page}"
-    browser.force_login(User.objects.create(username="local"), backend=MODEL_BACKEND)
-    assert get(browser, page)["Location"] == f"/auth/login/?next={page}"
+def test_others_are_asked_to_sign_in(caller: Any, page: str) -> None:
+    assert get(caller, page)["Location"] == f"/auth/login/?next={page}"
+    caller.force_login(User.objects.create(username="local"), backend=MODEL_BACKEND)
+    assert get(caller, page)["Location"] == f"/auth/login/?next={page}"
 
 
 @pytest.mark.parametrize("page", ["/plain/", "/async/"])
-def test_it_is_the_same_behind_djangos_wall(browser: Any, page: str, settings: Any) -> None:
+def test_it_is_the_same_behind_djangos_wall(caller: Any, page: str, settings: Any) -> None:
     settings.MIDDLEWARE = [*django_settings.MIDDLEWARE[:-1], WALL, django_settings.MIDDLEWARE[-1]]
-    assert get(browser, page)["Location"] == f"/auth/login/?next={page}"
-    sign_in(browser)
-    assert get(browser, page).status_code == 200
+    assert get(caller, page)["Location"] == f"/auth/login/?next={page}"
+    sign_in(caller)
+    assert get(caller, page).status_code == 200
 
 
 def test_a_post_is_guarded_too(client: Client) -> None:
@@ -164,12 +154,12 @@ def test_it_can_refuse_as_every_access_mixin_does(client: Client) -> None:
 
 
 @pytest.mark.parametrize("page", ["/raising-scopes/", "/own-refusal-scopes/", "/async-scopes/"])
-def test_trouble_is_no_refusal(browser: Any, page: str, settings: Any) -> None:
+def test_trouble_is_no_refusal(caller: Any, page: str, settings: Any) -> None:
     """Whoever lacks a right is refused; that the cache is down is nobody's fault."""
-    sign_in(browser)
+    sign_in(caller)
     redis = "django.core.cache.backends.redis.RedisCache"
     settings.CACHES = {"default": {"BACKEND": redis, "LOCATION": "redis://127.0.0.1:1/0"}}
-    response = get(browser, page)
+    response = get(caller, page)
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
 
@@ -179,8 +169,8 @@ def test_trouble_is_no_refusal(browser: Any, page: str, settings: Any) -> None:
     [("/raising-scopes/", 403), ("/own-refusal-scopes/", 418), ("/async-scopes/", 302)],
 )
 def test_without_a_token_it_refuses_too(
-    browser: Any, page: str, status: int, entra: Any, entra_settings: Any
+    caller: Any, page: str, status: int, entra: Any, entra_settings: Any
 ) -> None:
-    sign_in(browser)
-    assert get(browser, page).status_code == status
+    sign_in(caller)
+    assert get(caller, page).status_code == status
     assert [one for one in entra.requests if one.path.endswith("/token")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
@@ -15,6 +16,7 @@ from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.emulator.policies import Policy
 from django_entra_auth.interaction.revalidation import PAUSE_SECONDS
 from tests.revalidation_site import (
+    come_long_ago,
     is_signed_in,
     make_due,
     refreshes,
@@ -36,25 +38,10 @@ DOWN = {
 
 
 @pytest.fixture
-def configure(entra_settings: Any) -> Callable[..., None]:
-    def change(**values: Any) -> None:
-        entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, **values}
-
-    change(SCOPES=["User.Read"])
-    return change
-
-
-@pytest.fixture
-def arrive(entra: Any, configure: Any) -> Callable[..., Visitor]:
-    """Somebody who signed in long ago."""
-
-    def come(person: str = "alice") -> Visitor:
-        visitor = Visitor(entra)
-        visitor.sign_in(person)
-        make_due(visitor)
-        return visitor
-
-    return come
+def arrive(entra: Any, configure: Callable[..., None]) -> Callable[..., Visitor]:
+    """`arrive("alice")` is somebody who signed in long ago."""
+    configure(SCOPES=["User.Read"])
+    return partial(come_long_ago, entra)
 
 
 @pytest.fixture(params=PAGES)
@@ -80,6 +67,7 @@ def test_it_asks_once_and_not_again_until_it_is_due(entra, arrive, page):
 
 
 def test_it_is_not_asked_before(entra, configure, page):
+    configure(SCOPES=["User.Read"])
     visitor = Visitor(entra)
     visitor.sign_in()
     assert_let_in(visitor, page)

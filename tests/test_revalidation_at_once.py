@@ -20,7 +20,7 @@ from django_entra_auth.emulator.policies import Policy
 from django_entra_auth.exceptions import InteractionRequired
 from django_entra_auth.interaction.revalidation import is_due, revalidate
 from django_entra_auth.session import EntraSession
-from tests.revalidation_site import is_signed_in, make_due, refreshes, user_of
+from tests.revalidation_site import come_long_ago, is_signed_in, refreshes, user_of
 from tests.visitor import Visitor, make_client
 
 pytestmark = pytest.mark.urls("tests.revalidation_site")
@@ -31,10 +31,7 @@ WAIT_SECONDS = 20
 
 def come(entra: Any, settings: Any) -> Visitor:
     settings.ENTRA_AUTH = {**settings.ENTRA_AUTH, "SCOPES": ["User.Read"]}
-    visitor = Visitor(entra)
-    visitor.sign_in()
-    make_due(visitor)
-    return visitor
+    return come_long_ago(entra)
 
 
 @pytest.fixture

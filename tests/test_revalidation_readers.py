@@ -13,6 +13,7 @@ from django_entra_auth.emulator.policies import Policy
 from tests.revalidation_site import (
     TEMPLATES,
     add_middleware,
+    come_long_ago,
     is_signed_in,
     logged,
     make_due,
@@ -43,10 +44,7 @@ def _fresh(settings: Any) -> Iterator[None]:
 def visitor(entra: Any, entra_settings: Any) -> Visitor:
     """Alice, who signed in long ago, and whom Entra wants to see."""
     entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, "SCOPES": ["User.Read"]}
-    visitor = Visitor(entra)
-    visitor.sign_in()
-    make_due(visitor)
-    return visitor
+    return come_long_ago(entra)
 
 
 def need_person(entra: Any) -> None:

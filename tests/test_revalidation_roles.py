@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from django.contrib.auth.models import Group
 
 from django_entra_auth.backends import EntraBackend
 from django_entra_auth.emulator import TENANT_ID
-from tests.revalidation_site import is_signed_in, make_due, refreshes, user_of
+from tests.revalidation_site import come_long_ago, is_signed_in, make_due, refreshes, user_of
 from tests.visitor import Visitor
 
 pytestmark = [pytest.mark.urls("tests.revalidation_site"), pytest.mark.django_db]
@@ -28,25 +29,10 @@ class Picky(EntraBackend):
 
 
 @pytest.fixture
-def configure(entra_settings: Any) -> Callable[..., None]:
-    def change(**values: Any) -> None:
-        entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, **values}
-
-    change(SCOPES=["User.Read"])
-    return change
-
-
-@pytest.fixture
-def arrive(entra: Any, configure: Any) -> Callable[..., Visitor]:
-    """Somebody who signed in long ago."""
-
-    def come(person: str = "alice") -> Visitor:
-        visitor = Visitor(entra)
-        visitor.sign_in(person)
-        make_due(visitor)
-        return visitor
-
-    return come
+def arrive(entra: Any, configure: Callable[..., None]) -> Callable[..., Visitor]:
+    """`arrive("alice")` is somebody who signed in long ago."""
+    configure(SCOPES=["User.Read"])
+    return partial(come_long_ago, entra)
 
 
 def assert_let_in(visitor: Visitor, page: str) -> None:

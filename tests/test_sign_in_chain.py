@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore
-from django.core.cache import caches
 from django.test import Client, override_settings
 
 from django_entra_auth import sign_ins, signals
@@ -21,24 +20,15 @@ from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.models import EntraIdentity, EntraSignIn
 from django_entra_auth.oauth2.token_cache import CachedAccount
 from django_entra_auth.testing import sign_in
+from tests.redis_cache import DOWN
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
-REDIS = "django.core.cache.backends.redis.RedisCache"
-DOWN = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1/0"}}
 COOKIES = "django.contrib.sessions.backends.signed_cookies"
 TID = "11111111-2222-4333-8444-555555555555"
 OID = "abcdef01-2222-4333-8444-555555555555"
 SID = "00aa11bb-2222-4333-8444-555555555555"
 ACCOUNT = CachedAccount("uid.utid", TID, OID, "alice@contoso.example", "host", "rt")
-
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
-    yield store
-    store.flushdb()
 
 
 @pytest.fixture
@@ -165,7 +155,7 @@ def test_without_the_cache_a_prompt_still_succeeds(
     first = prompt()
     session = SessionStore()
     session.create()
-    with override_settings(CACHES=DOWN):
+    with override_settings(CACHES={"default": DOWN}):
         values: dict[str, Any] = {"identity": identity, "claims": {}, "session": session}
         row = sign_ins.start(sign_ins.new_sign_in_id(), replaces=first, **values)
     assert EntraSignIn.objects.get() == row
@@ -304,7 +294,7 @@ def test_one_that_was_prompted_again_has_not_ended(prompt: Callable[..., str]) -
 def test_without_the_cache_the_row_says_it(prompt: Callable[..., str]) -> None:
     first, second = prompt(), prompt()
     sign_ins.end(second)
-    with override_settings(CACHES=DOWN):
+    with override_settings(CACHES={"default": DOWN}):
         assert not sign_ins.has_ended(first)
         assert sign_ins.has_ended(second)
         with pytest.raises(TemporarilyUnavailable):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -17,6 +16,7 @@ from django_entra_auth.exceptions import InteractionRequired, SignInFailed
 from django_entra_auth.models import EntraIdentity, EntraSignIn
 from django_entra_auth.sign_ins import tokens_for
 from django_entra_auth.testing import TEST_TENANT_ID, asign_in, sign_in
+from tests.shapes import get, post
 
 pytestmark = pytest.mark.django_db
 
@@ -25,46 +25,21 @@ RAW: dict[str, Any] = {
     "CLIENT_CREDENTIAL": "secret",
     "TENANT_ID": TEST_TENANT_ID,
 }
-ENGINES = ["db", "cache", "cached_db", "file", "signed_cookies"]
 OTHER_TENANT = "66666666-7777-4888-8999-AAAAAAAAAAAA"
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
-    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
-    settings.SESSION_FILE_PATH = str(tmp_path)
-    return str(request.param)
-
-
-@pytest.fixture(params=["wsgi", "asgi"])
-def browser(request: pytest.FixtureRequest) -> Any:
-    return Client() if request.param == "wsgi" else AsyncClient()
-
-
-def get(browser: Any, url: str) -> Any:
-    if isinstance(browser, AsyncClient):
-        return async_to_sync(browser.get)(url)
-    return browser.get(url)
-
-
-def post(browser: Any, url: str) -> Any:
-    if isinstance(browser, AsyncClient):
-        return async_to_sync(browser.post)(url)
-    return browser.post(url)
-
-
 @pytest.mark.usefixtures("engine")
-def test_a_client_is_signed_in_with_every_session_engine(browser: Any) -> None:
-    user = sign_in(browser)
+def test_a_client_is_signed_in_with_every_session_engine(caller: Any) -> None:
+    user = sign_in(caller)
     for _ in range(2):
-        response = get(browser, "/whoami/")
+        response = get(caller, "/whoami/")
         assert response.json() == {"username": "alice@contoso.example", "user": user.pk}
 
 
-def test_async_pages_and_classes_open_too(browser: Any) -> None:
-    sign_in(browser, "bob")
+def test_async_pages_and_classes_open_too(caller: Any) -> None:
+    sign_in(caller, "bob")
     for page in ("/private/", "/private-async/", "/private-class/"):
-        assert b"Private of bob@contoso.example" in get(browser, page).content
+        assert b"Private of bob@contoso.example" in get(caller, page).content
 
 
 def test_an_async_test_signs_in_from_a_thread(async_client: AsyncClient) -> None:
@@ -128,10 +103,10 @@ def test_a_tenant_may_be_spelled_in_any_case(client: Client) -> None:
     assert EntraIdentity.objects.get().tid == OTHER_TENANT.lower()
 
 
-def test_a_user_of_ones_own_is_signed_in(browser: Any) -> None:
+def test_a_user_of_ones_own_is_signed_in(caller: Any) -> None:
     mine = User.objects.create_user("mine", password="pw", first_name="My", last_name="Self")
-    assert sign_in(browser, user=mine) == mine
-    assert get(browser, "/whoami/").json()["user"] == mine.pk
+    assert sign_in(caller, user=mine) == mine
+    assert get(caller, "/whoami/").json()["user"] == mine.pk
     mine.refresh_from_db()
     assert mine.username == "mine"
     assert mine.check_password("pw")
@@ -224,11 +199,11 @@ def test_what_was_long_ago_counts_no_more(client: Client) -> None:
 @pytest.mark.urls("tests.kit.site")
 @pytest.mark.usefixtures("engine")
 @override_settings(ENTRA_AUTH=RAW)
-def test_a_token_is_there_for_views_and_for_background_code(browser: Any) -> None:
-    user = sign_in(browser, tokens={"Mail.Read User.Read": "graphs", "api://mine/Do": "mine"})
-    assert get(browser, "/mail/").content == b"graphs"
-    assert get(browser, "/mine/").content == b"mine"
-    assert get(browser, "/async-mail/").content == b"graphs"
+def test_a_token_is_there_for_views_and_for_background_code(caller: Any) -> None:
+    user = sign_in(caller, tokens={"Mail.Read User.Read": "graphs", "api://mine/Do": "mine"})
+    assert get(caller, "/mail/").content == b"graphs"
+    assert get(caller, "/mine/").content == b"mine"
+    assert get(caller, "/async-mail/").content == b"graphs"
     assert tokens_for(user).token(["api://mine/Do"]) == "mine"
     with pytest.raises(InteractionRequired):
         tokens_for(user).token(["Mail.Send"])
@@ -288,18 +263,18 @@ PAGES = ("/context/", "/age/", "/mail/", "/never-had/", "/whoami/", "/auth/login
 
 @pytest.mark.urls("tests.kit.site")
 @pytest.mark.parametrize("authority", AUTHORITIES)
-def test_no_network_is_touched(browser: Any, authority: str, no_network: list[Any]) -> None:
+def test_no_network_is_touched(caller: Any, authority: str, no_network: list[Any]) -> None:
     settings = {**RAW, **AUTHORITIES[authority], "LOCAL_EMULATOR": True}
     with override_settings(ENTRA_AUTH=settings):
-        sign_in(browser, tokens={"Mail.Read": "graphs"})
-        answers = [get(browser, page).status_code for page in PAGES]
+        sign_in(caller, tokens={"Mail.Read": "graphs"})
+        answers = [get(caller, page).status_code for page in PAGES]
         settings = {**settings, "STEP_UP_SECONDS": 0, "REVALIDATE_SECONDS": 0}
         with override_settings(ENTRA_AUTH=settings):
-            assert get(browser, "/whoami/").status_code == 302
-        sign_in(browser, "bob", seconds_ago=10**6)
-        assert get(browser, "/whoami/").status_code == 200
-        assert post(browser, "/auth/logout/").status_code == 200
-        assert get(browser, "/whoami/").status_code == 302
+            assert get(caller, "/whoami/").status_code == 302
+        sign_in(caller, "bob", seconds_ago=10**6)
+        assert get(caller, "/whoami/").status_code == 200
+        assert post(caller, "/auth/logout/").status_code == 200
+        assert get(caller, "/whoami/").status_code == 302
     assert answers == [302, 200, 200, 302, 200, 403, 302]
     assert no_network == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from datetime import timedelta
@@ -15,14 +15,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.core.cache import caches
 from django.test import Client, override_settings
 from django.utils import timezone
 
 from django_entra_auth import sign_ins
 from django_entra_auth.cache.local_copies import local_copies
 from django_entra_auth.client import get_application
-from django_entra_auth.emulator import Emulator
 from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.exceptions import (
     InteractionRequired,
@@ -31,33 +29,12 @@ from django_entra_auth.exceptions import (
 )
 from django_entra_auth.models import EntraSignIn
 from django_entra_auth.testing import sign_in
+from tests.redis_cache import DOWN
 from tests.visitor import Visitor
 
-REDIS = "django.core.cache.backends.redis.RedisCache"
-DOWN = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1/0"}}
 SCOPES = ["User.Read"]
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
-    yield store
-    store.flushdb()
-
-
-@pytest.fixture(scope="module")
-def running_entra() -> Iterator[Emulator]:
-    with Emulator(port=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def entra(running_entra: Emulator) -> Emulator:
-    running_entra.reset()
-    return running_entra
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 
 @pytest.fixture
@@ -248,7 +225,7 @@ def test_trouble_is_told_by_kind(entra: Any, arrive: Callable[..., Visitor]) -> 
 def test_an_outage_is_no_sign_out(arrive: Callable[..., Visitor]) -> None:
     user = user_of(arrive())
     local_copies.clear()
-    with override_settings(CACHES=DOWN):
+    with override_settings(CACHES={"default": DOWN}):
         result = sign_ins.tokens_for(user).acquire_token_silent(SCOPES)
         assert result is not None
         assert (result["error"], result["category"]) == ("temporarily_unavailable", "transient")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from django.core.cache import caches
-
 from django_entra_auth import sign_ins
 from django_entra_auth.client import get_application
 from django_entra_auth.session_entry import SESSION_KEY
 from tests.visitor import Visitor
 
-REDIS = "django.core.cache.backends.redis.RedisCache"
 USER, MAIL, FILES = ["User.Read"], ["api://mail/Read"], ["api://files/Read"]
 APIS = (USER, MAIL, FILES)
 PREFIX = ":1:"  # Django's own, before each key
@@ -37,11 +34,6 @@ class Person:
         application = get_application().bind(sign_ins.open_token_cache(self.entry["id"]))
         account = {"home_account_id": self.entry["home"]}
         return application.acquire_token_silent(scopes, account, **wishes)
-
-
-def open_redis() -> Any:
-    """The client of the server behind the default cache."""
-    return caches["default"]._cache.get_client()  # type: ignore[attr-defined]
 
 
 def list_keys(redis: Any) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ class Order:
 
 def serve(channel: Connection, cache_url: str) -> None:
     """Carry out orders until None comes; each says "ready", waits for a word, and answers."""
-    _configure(cache_url)
+    configure(cache_url)
     while (order := channel.recv()) is not None:
         run = _prepare(order)
         channel.send("ready")
@@ -35,7 +35,7 @@ def serve(channel: Connection, cache_url: str) -> None:
         channel.send(run(order))
 
 
-def _configure(cache_url: str) -> None:
+def configure(cache_url: str) -> None:
     import django
     from django.conf import settings
 

@@ -15,7 +15,7 @@ from django_entra_auth import sign_ins
 from django_entra_auth.cache.entries import Entries
 from django_entra_auth.conf import get_settings
 from django_entra_auth.models import EntraSignIn
-from tests.cache.people import APIS, REDIS, USER, Person, list_keys, open_redis, posts
+from tests.cache.people import APIS, USER, Person, list_keys, posts
 from tests.visitor import Visitor
 
 OLD_SECRET, NEW_SECRET = "old-and-long-enough-" * 4, "new-and-long-enough-" * 4
@@ -23,13 +23,7 @@ OLD_KEY, NEW_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
 Keys = Callable[..., Any]
 
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = open_redis()
-    yield store
-    store.flushdb()
+pytestmark = pytest.mark.usefixtures("redis")
 
 
 @pytest.fixture(params=["SECRET_KEY", "ENCRYPTION_KEYS"])

@@ -18,7 +18,8 @@ from django.db import connection
 from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.emulator.policies import Policy
 from django_entra_auth.session_entry import SESSION_KEY
-from tests.cache.people import REDIS, list_keys, open_redis
+from tests.cache.people import list_keys
+from tests.redis_cache import REDIS, open_redis
 from tests.visitor import SITE, Visitor
 
 PIECE = 24  # so many characters of a secret in a row are a secret told

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.test import override_settings
 
 from django_entra_auth.cache.local_copies import LocalCopies, local_copies
 from django_entra_auth.cache.token_cache import SignInTokenCache, find_copy
 from tests.cache.hooks import hook
-from tests.cache.test_token_cache import ME, REDIS, make_token, open_cache
+from tests.cache.test_token_cache import ME, make_token, open_cache
+from tests.redis_cache import REDIS
 
 WAIT_SECONDS = 20
 
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
-    yield store
-    store.flushdb()
-    local_copies.clear()
+pytestmark = pytest.mark.usefixtures("redis")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from django_entra_auth.cache.token_cache import SignInTokenCache
 from django_entra_auth.conf import get_settings
 from django_entra_auth.oauth2.token_cache import CachedAccount, CachedToken, Holder
-from tests.cache.people import APIS, REDIS, USER, Person, list_keys, open_redis
+from tests.cache.people import APIS, USER, Person, list_keys
 
 BUDGET = 1.25
 # Sizes seen in tenants with few and with many claims.
@@ -36,15 +36,6 @@ class Strings:
     @property
     def all(self) -> tuple[str, ...]:
         return *self.access, self.refresh
-
-
-@pytest.fixture
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = open_redis()
-    store.flushdb()
-    yield store
-    store.flushdb()
 
 
 @pytest.fixture(params=SIZES, ids=lambda size: f"access-{size[0]}-refresh-{size[1]}")

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 
 from django_entra_auth import sign_ins
@@ -42,34 +41,23 @@ class FailingCache(RedisCache):
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture
+def redis_backend() -> str:
+    return f"{__name__}.FailingCache"
+
+
 @pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    backend = f"{__name__}.FailingCache"
-    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
+def _mended(redis: Any) -> Iterator[None]:
+    """Every test begins and ends with a cache that answers."""
     failures.clear()
-    yield store
+    yield
     outage.clear()
-    store.flushdb()
-
-
-@pytest.fixture(scope="module")
-def running_entra() -> Iterator[Emulator]:
-    with Emulator(port=0) as emulator:
-        yield emulator
 
 
 @pytest.fixture
-def entra(running_entra: Emulator, settings: Any) -> Emulator:
-    running_entra.reset()
-    settings.ENTRA_AUTH = {
-        "CLIENT_ID": running_entra.client_id,
-        "CLIENT_CREDENTIAL": running_entra.client_secret,
-        "AUTHORITY": running_entra.authority,
-        "LOCAL_EMULATOR": True,
-        "SCOPES": SCOPES,
-    }
-    return running_entra
+def entra(entra: Emulator, entra_settings: Any) -> Emulator:
+    entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, "SCOPES": SCOPES}
+    return entra
 
 
 class Person:

@@ -20,32 +20,23 @@ from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.oauth2 import ThrottledHttpClient
 from django_entra_auth.oauth2.http import HttpResponse
 from django_entra_auth.session_entry import SESSION_KEY
-from tests.cache.people import REDIS, USER, Person, open_redis, posts
-from tests.cache.stampede_worker import Order, ask_in_tasks
-from tests.cache.throttle_worker import WAIT_SECONDS, Calls, Worker, open_session
+from tests.cache.people import USER, Person, posts
+from tests.cache.stampede_worker import Order, ask_in_tasks, open_session
+from tests.cache.throttle_worker import Calls, serve
+from tests.worker_process import WAIT_SECONDS, WorkerProcess, running_crew
 
 PROCESSES, PEOPLE, CALLS = 4, 100, 1_000
 RETRY_AFTER = 120
 SHORT = 4
 TASKS = 200
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 
 @pytest.fixture(scope="module")
-def workers(redis_url: str) -> Iterator[list[Worker]]:
-    crew = [Worker(redis_url) for _ in range(PROCESSES)]
-    yield crew
-    for worker in crew:
-        worker.stop()
-
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = open_redis()
-    yield store
-    store.flushdb()
+def workers(redis_url: str) -> Iterator[list[WorkerProcess]]:
+    with running_crew(PROCESSES, serve, redis_url) as crew:
+        yield crew
 
 
 @pytest.fixture
@@ -69,7 +60,7 @@ def sessions(entra: Any, entra_settings: Any) -> tuple[dict[str, Any], ...]:
 
 
 @pytest.fixture
-def spread(workers: list[Worker], entra_settings: Any) -> Callable[..., list[Any]]:
+def spread(workers: list[WorkerProcess], entra_settings: Any) -> Callable[..., list[Any]]:
     """Lets all processes call together; what came of all calls."""
 
     def spread(sessions: tuple[dict[str, Any], ...], **more: Any) -> list[Any]:
@@ -107,7 +98,7 @@ def test_a_thousand_calls_of_a_hundred_people_ask_nothing(
 def test_at_its_end_one_goes_first_and_frees_the_others(
     entra: Any,
     sessions: tuple[dict[str, Any], ...],
-    workers: list[Worker],
+    workers: list[WorkerProcess],
     spread: Callable[..., list[Any]],
     entra_settings: Any,
 ) -> None:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY
-from django.core.cache import caches
 
-from django_entra_auth.cache.token_cache import local_copies
 from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.session_entry import SESSION_KEY
-from tests.cache.stampede_worker import REDIS, Order, ask_in_tasks, ask_in_threads, serve
+from tests.cache.stampede_worker import Order, ask_in_tasks, ask_in_threads, serve
 from tests.visitor import Visitor
+from tests.worker_process import WAIT_SECONDS, WorkerProcess, running_crew
 
 PROCESSES, CALLERS = 4, 50
-WAIT_SECONDS = 60
 HELD_SECONDS = 0.5  # how long Entra takes, so that all callers are there before it answers
 REFUSAL = {
     "error": "invalid_grant",
@@ -29,50 +26,13 @@ REFUSAL = {
 }
 SAME = ("error", "error_description", "error_codes", "suberror", "category", "status")
 
-pytestmark = pytest.mark.django_db
-
-
-class Worker:
-    """A process and the line to it."""
-
-    def __init__(self, cache_url: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.channel, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, cache_url), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def receive(self) -> Any:
-        assert self.channel.poll(WAIT_SECONDS), "the worker says nothing"
-        return self.channel.recv()
-
-    def prepare(self, order: Order) -> None:
-        self.channel.send(order)
-        assert self.receive() == "ready"
-
-    def stop(self) -> None:
-        if self.process.is_alive():
-            self.channel.send(None)
-            self.process.join(WAIT_SECONDS)
-        self.channel.close()
-        self.process.close()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 
 @pytest.fixture(scope="module")
-def workers(redis_url: str) -> Iterator[list[Worker]]:
-    crew = [Worker(redis_url) for _ in range(PROCESSES)]
-    yield crew
-    for worker in crew:
-        worker.stop()
-
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
-    local_copies.clear()
-    yield store
-    store.flushdb()
+def workers(redis_url: str) -> Iterator[list[WorkerProcess]]:
+    with running_crew(PROCESSES, serve, redis_url) as crew:
+        yield crew
 
 
 @pytest.fixture
@@ -97,10 +57,10 @@ def let_end(redis: Any) -> None:
     assert redis.delete(*redis.keys("*entra:1:tokens:*")) == 1
 
 
-def storm(workers: list[Worker], order: Order) -> list[Any]:
+def storm(workers: list[WorkerProcess], order: Order) -> list[Any]:
     """What all callers of all processes get when they begin together."""
     for worker in workers:
-        worker.prepare(order)
+        worker.begin(order)
     for worker in workers:
         worker.channel.send("go")
     results = [result for worker in workers for result in worker.receive()]
@@ -116,7 +76,7 @@ def refreshes(entra: Any) -> list[Any]:
 @pytest.mark.parametrize("mode", ["threads", "tasks"])
 @pytest.mark.parametrize("evicted", [False, True])
 def test_one_request_and_a_valid_token_for_all(
-    entra: Any, workers: list[Worker], order: Order, redis: Any, mode: str, *, evicted: bool
+    entra: Any, workers: list[WorkerProcess], order: Order, redis: Any, mode: str, *, evicted: bool
 ) -> None:
     if evicted:
         let_end(redis)
@@ -138,7 +98,7 @@ def test_one_request_and_a_valid_token_for_all(
     ids=["400", "429"],
 )
 def test_one_request_and_an_equal_error_for_all(
-    entra: Any, workers: list[Worker], order: Order, redis: Any, fault: Fault, mode: str
+    entra: Any, workers: list[WorkerProcess], order: Order, redis: Any, fault: Fault, mode: str
 ) -> None:
     let_end(redis)
     entra.faults.add("token", fault, times=None)
@@ -152,7 +112,7 @@ def test_one_request_and_an_equal_error_for_all(
 
 
 def test_while_the_old_token_lives_a_429_is_not_noticed(
-    entra: Any, workers: list[Worker], order: Order
+    entra: Any, workers: list[WorkerProcess], order: Order
 ) -> None:
     fault = Fault(429, "slow down", {"Retry-After": "30"}, delay=HELD_SECONDS)
     entra.faults.add("token", fault, times=None)
@@ -195,7 +155,7 @@ def test_an_error_that_no_throttle_rule_keeps_is_shared_too(
 
 
 def test_past_its_refresh_time_one_renews_and_nobody_waits(
-    entra: Any, entra_settings: Any, workers: list[Worker]
+    entra: Any, entra_settings: Any, workers: list[WorkerProcess]
 ) -> None:
     entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, "SCOPES": ["User.Read"]}
     entra.mutate_token_response = lambda answer: {**answer, "expires_in": 3600, "refresh_in": 0}
@@ -214,13 +174,13 @@ def test_past_its_refresh_time_one_renews_and_nobody_waits(
 
 
 def test_after_a_killed_holder_others_go_on_within_the_locks_life(
-    entra: Any, workers: list[Worker], order: Order, redis_url: str, redis: Any
+    entra: Any, workers: list[WorkerProcess], order: Order, redis_url: str, redis: Any
 ) -> None:
     lock_seconds = 2
     let_end(redis)
     entra.faults.add("token", Fault(hang=True))
-    holder = Worker(redis_url)
-    holder.prepare(Order(order.entra_auth, order.session, 1, lock_seconds=lock_seconds))
+    holder = WorkerProcess(serve, redis_url)
+    holder.begin(Order(order.entra_auth, order.session, 1, lock_seconds=lock_seconds))
     holder.channel.send("go")
     deadline = time.monotonic() + WAIT_SECONDS
     while not refreshes(entra):
@@ -229,7 +189,7 @@ def test_after_a_killed_holder_others_go_on_within_the_locks_life(
     (lock,) = redis.keys("*entra:1:lock:*")
     assert 0 < redis.pttl(lock) <= 1000 * lock_seconds
     for worker in workers:
-        worker.prepare(order)
+        worker.begin(order)
         worker.channel.send("go")
     holder.process.kill()
     holder.process.join(WAIT_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,21 +22,14 @@ from django_entra_auth.client import get_application
 from django_entra_auth.conf import get_settings
 from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.sealing import SEAL_OVERHEAD
-from tests.cache.people import APIS, REDIS, USER, Person, list_keys, open_redis, posts
+from tests.cache.people import APIS, USER, Person, list_keys, posts
+from tests.redis_cache import open_redis
 
 KINDS = ("tokens", "account", "http", "ended", "successor", "handle", "form", "outcome", "lock")
 RAW = hypothesis_settings(
     max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 VALUE = {"access_token": "at-secret", "n": [1, None]}
-
-
-@pytest.fixture
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = open_redis()
-    yield store
-    store.flushdb()
 
 
 @pytest.fixture(autouse=True)

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.test import override_settings
 
-from django_entra_auth.cache.local_copies import local_copies
 from django_entra_auth.cache.token_cache import SignInTokenCache
 from django_entra_auth.conf import get_settings
 from django_entra_auth.exceptions import TemporarilyUnavailable
 from django_entra_auth.oauth2.token_cache import CachedAccount, CachedToken, Holder
 from tests.cache.hooks import hook
+from tests.redis_cache import DOWN
 
-REDIS = "django.core.cache.backends.redis.RedisCache"
 ME = Holder("account", "uid.utid")
 ACCOUNT = CachedAccount("uid.utid", "utid", "oid", "alice@contoso.example", "host", "rt-one")
 
-
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
-    local_copies.clear()
-    yield store
-    store.flushdb()
-    local_copies.clear()
+pytestmark = pytest.mark.usefixtures("redis")
 
 
 @pytest.fixture
@@ -272,7 +262,7 @@ class TestEnd:
 
 
 def test_an_outage_is_told_by_every_method() -> None:
-    down = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1/0"}}
+    down = {"default": DOWN}
     with override_settings(CACHES=down):
         cache = open_cache(with_account=False)
         calls: list[Callable[[], object]] = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-WAIT_SECONDS = 60
+from tests.worker_process import WAIT_SECONDS, WorkerProcess
+
 LOCK_SECONDS = 3  # how long a lock lives whose holder died, or could not release it
 
 
@@ -21,38 +21,22 @@ class Order:
     lock_seconds: int = LOCK_SECONDS
 
 
-class SiteProcess:
-    """A worker of the site, and the line to it."""
+class SiteProcess(WorkerProcess):
+    """A worker of the site."""
 
     def __init__(self, database: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._channel, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, str(database)), daemon=True)
-        self._process.start()
-        theirs.close()
+        super().__init__(_serve, str(database))
         self._port: int | None = None
 
     @property
     def origin(self) -> str:
         if self._port is None:
-            self._port = self._receive()
+            self._port = self.receive()
         return f"http://127.0.0.1:{self._port}"
 
     def configure(self, order: Order) -> None:
         assert self.origin
-        self._channel.send(order)
-        assert self._receive() == "done"
-
-    def stop(self) -> None:
-        if self._process.is_alive():
-            self._channel.send(None)
-            self._process.join(WAIT_SECONDS)
-        self._channel.close()
-        self._process.close()
-
-    def _receive(self) -> Any:
-        assert self._channel.poll(WAIT_SECONDS), "the site says nothing"
-        return self._channel.recv()
+        self.begin(order)
 
 
 def _serve(channel: Connection, database: str) -> None:
@@ -72,7 +56,7 @@ def _serve(channel: Connection, database: str) -> None:
     while (order := channel.recv()) is not None:
         single_flight.LOCK_SECONDS = order.lock_seconds
         override_settings(ENTRA_AUTH=order.entra_auth, CACHES=order.caches).enable()
-        channel.send("done")
+        channel.send("ready")
     server.terminate()
 
 

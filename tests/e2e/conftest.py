@@ -20,6 +20,7 @@ from tests.e2e.https import (
     site_certificate,
 )
 from tests.e2e.serving import SiteServer, serving
+from tests.e2e.support import TIMEOUT_MS
 
 __all__ = ["https_context", "https_entra", "https_site", "running_https_entra", "site_certificate"]
 
@@ -54,7 +55,7 @@ def browser(chromium_path: str, cannot_run_here: Callable[[str], NoReturn]) -> I
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile without cookies; `context.new_page()` is a tab."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(TIMEOUT_MS)
     yield context
     context.close()
 
@@ -63,6 +64,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext) -> Page:
     """The first tab of `context`."""
     return context.new_page()
+
+
+@pytest.fixture
+def page_without_script(browser: Browser) -> Iterator[Page]:
+    """A tab of somebody who has switched JavaScript off."""
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(TIMEOUT_MS)
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

@@ -14,16 +14,6 @@ LAST = 249  # frank's groups are counted from 0; the last of them is on the last
 
 
 @pytest.fixture
-def configure(entra_settings: Any) -> Callable[..., None]:
-    """Change keys of ENTRA_AUTH."""
-
-    def change(**values: Any) -> None:
-        entra_settings.ENTRA_AUTH = {**entra_settings.ENTRA_AUTH, **values}
-
-    return change
-
-
-@pytest.fixture
 def by_groups(entra: Emulator, configure: Callable[..., None]) -> str:
     """Frank's last group makes staff and member of "team"; its id."""
     entra.optional_claims.add("groups")

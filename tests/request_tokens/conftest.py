@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 
-from django_entra_auth.cache.local_copies import local_copies
-from django_entra_auth.emulator import Emulator
 from tests.request_tokens.site import CACHE
 from tests.visitor import Visitor
 
 
-@pytest.fixture(autouse=True)
-def redis(settings: Any, redis_url: str) -> Iterator[Any]:
-    settings.CACHES = {"default": {"BACKEND": CACHE, "LOCATION": redis_url}}
-    store = caches["default"]._cache.get_client()  # type: ignore[attr-defined]
-    local_copies.clear()
-    yield store
-    store.flushdb()
-
-
-@pytest.fixture(scope="module")
-def running_entra() -> Iterator[Emulator]:
-    with Emulator(port=0) as emulator:
-        yield emulator
-
-
 @pytest.fixture
-def entra(running_entra: Emulator) -> Emulator:
-    """The one local Entra of this module, as if freshly started."""
-    running_entra.reset()
-    return running_entra
+def redis_backend() -> str:
+    return CACHE
+
+
+@pytest.fixture(autouse=True)
+def _use_redis(redis: Any) -> None:
+    """Every test here has its cache in Redis."""
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +12,7 @@ from django_entra_auth.cache.token_cache import local_copies
 from django_entra_auth.signals import signed_out
 from tests.visitor import Visitor
 
-ENGINES = ["db", "cache", "cached_db", "file", "signed_cookies"]
-REDIS = "django.core.cache.backends.redis.RedisCache"
 MEMORY = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-DOWN = {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1/0"}  # nobody listens there
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
-    """Every place in which Django keeps sessions."""
-    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
-    settings.SESSION_FILE_PATH = str(tmp_path)
-    return str(request.param)
 
 
 @pytest.fixture

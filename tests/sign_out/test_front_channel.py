@@ -13,7 +13,8 @@ from django.core.cache import caches
 
 from django_entra_auth import sign_ins
 from django_entra_auth.models import EntraSignIn
-from tests.sign_out.conftest import DOWN, MEMORY
+from tests.redis_cache import DOWN
+from tests.sign_out.conftest import MEMORY
 from tests.visitor import Visitor, make_client
 
 PAGE = "/auth/front-channel-logout"

@@ -13,7 +13,8 @@ from django.urls import path
 from django_entra_auth import sign_ins
 from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.models import EntraSignIn
-from tests.sign_out.conftest import DOWN, MEMORY
+from tests.redis_cache import DOWN
+from tests.sign_out.conftest import MEMORY
 from tests.site.urls_challenges import urlpatterns as site_urls
 from tests.visitor import SITE, Visitor, make_client, query_of, text_of
 

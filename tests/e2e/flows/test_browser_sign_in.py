@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from demo_project.middleware import POLICY
 from tests.e2e.support import (
-    TIMEOUT_MS,
     choose,
     count_prompts,
     expect_entra,
@@ -27,15 +23,6 @@ INLINE_SCRIPT = """() => {
   script.textContent = "window.ran = true";
   document.body.append(script);
 }"""
-
-
-@pytest.fixture
-def page_without_script(browser: Browser) -> Iterator[Page]:
-    """A tab of somebody who has switched JavaScript off."""
-    context = browser.new_context(java_script_enabled=False)
-    context.set_default_timeout(TIMEOUT_MS)
-    yield context.new_page()
-    context.close()
 
 
 def test_sign_in_with_mfa_and_out_again(serve, entra, context, mode):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.flows.looks import check_looks
 from tests.e2e.support import (
-    TIMEOUT_MS,
     choose,
     expect_entra,
     expect_heading,
@@ -33,15 +32,6 @@ def look(
 ) -> Callable[[str], None]:
     """`look("name")` judges what `page` shows."""
     return lambda name: check_looks(page, name, screenshot, assert_accessible)
-
-
-@pytest.fixture
-def page_without_script(browser: Browser) -> Iterator[Page]:
-    """A tab of somebody who has switched JavaScript off."""
-    context = browser.new_context(java_script_enabled=False)
-    context.set_default_timeout(TIMEOUT_MS)
-    yield context.new_page()
-    context.close()
 
 
 def test_how_they_look(open_site, entra, page, look):

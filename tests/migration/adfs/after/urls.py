@@ -2,10 +2,10 @@
 
 from django.urls import include, path
 
-from tests.migration.adfs.after import views
+from tests.migration import pages
 
 urlpatterns = [
-    path("", views.home),
-    path("me/", views.me),
+    path("", pages.home),
+    path("me/", pages.me),
 ]
 urlpatterns += [path("oauth2/", include("django_entra_auth.urls"))]

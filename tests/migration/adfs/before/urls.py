@@ -2,10 +2,10 @@
 
 from django.urls import include, path
 
-from tests.migration.adfs.before import views
+from tests.migration import pages
 
 urlpatterns = [
-    path("", views.home),
-    path("me/", views.me),
+    path("", pages.home),
+    path("me/", pages.me),
     path("oauth2/", include("django_auth_adfs.urls")),
 ]

@@ -2,11 +2,12 @@
 
 from django.urls import include, path
 
+from tests.migration import pages
 from tests.migration.allauth.before import views
 
 urlpatterns = [
-    path("", views.home),
-    path("me/", views.me),
+    path("", pages.home),
+    path("me/", pages.me),
     path("graph/", views.graph),
     path("accounts/", include("allauth.urls")),
 ]

@@ -6,6 +6,8 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 
+from tests.migration.pages import tell
+
 
 class Home(View):
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -14,16 +16,7 @@ class Home(View):
 
 class Me(LoginRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
-        user = request.user
-        return JsonResponse(
-            {
-                "pk": user.pk,
-                "username": user.get_username(),
-                "email": user.email,
-                "is_staff": user.is_staff,
-                "groups": sorted(user.groups.values_list("name", flat=True)),
-            }
-        )
+        return tell(request.user)
 
 
 class Graph(LoginRequiredMixin, View):

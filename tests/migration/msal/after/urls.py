@@ -4,11 +4,12 @@ from django.urls import include, path
 
 from django_entra_auth.urls import urlpatterns as entra_urls
 from django_entra_auth.views import callback
+from tests.migration import pages
 from tests.migration.msal.after import views
 
 urlpatterns = [
-    path("", views.home),
-    path("me/", views.me),
+    path("", pages.home),
+    path("me/", pages.me),
     path("graph/", views.graph),
 ]
 both_callbacks = [

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
+from tests.migration import pages
 from tests.migration.msal.before import views
 
 urlpatterns = [
-    path("", views.home),
-    path("me/", views.me),
+    path("", pages.home),
+    path("me/", pages.me),
     path("graph/", views.graph),
     path("login", views.login),
     path("getAToken", views.get_a_token),

@@ -60,22 +60,6 @@ def logout(request: HttpRequest) -> HttpResponse:
     return redirect(f"{settings.AUTHORITY}/oauth2/v2.0/logout")
 
 
-def home(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("home")
-
-
-@login_required
-def me(request: HttpRequest) -> HttpResponse:
-    user = request.user
-    return JsonResponse(
-        {
-            "pk": user.pk,
-            "username": user.get_username(),
-            "groups": sorted(user.groups.values_list("name", flat=True)),
-        }
-    )
-
-
 @login_required
 def graph(request: HttpRequest) -> HttpResponse:
     cache = load_cache(request)

@@ -1,16 +1,24 @@
-"""A public page and one for people who are signed in."""
+"""Pages that a project has before and after its move, unchanged."""
+
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 
 def home(request: HttpRequest) -> HttpResponse:
+    """Open to everybody."""
     return HttpResponse("home")
 
 
 @login_required
 def me(request: HttpRequest) -> HttpResponse:
-    user = request.user
+    """Who is signed in."""
+    return tell(request.user)
+
+
+def tell(user: Any) -> HttpResponse:
+    """What a project knows of somebody."""
     return JsonResponse(
         {
             "pk": user.pk,
