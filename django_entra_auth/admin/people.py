@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -10,8 +10,20 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import CharField, Q, QuerySet, TextField
 
+from django_entra_auth.sign_ins import normalise_guid
+
 MOST_WORDS = 5
 MOST_PEOPLE = 1000
+
+
+def build_search(text: str, *, ids: Sequence[str], user: str) -> Q:
+    """Rows with a GUID in a field of `ids`, or else those whose `user` has the words; "" is all."""
+    words = text.strip()
+    if not words:
+        return Q()
+    if guid := normalise_guid(words):
+        return reduce(or_, (Q(**{field: guid}) for field in ids))
+    return Q(**{f"{user}__in": find_people(words)})
 
 
 def find_people(words: str) -> Collection[Any] | QuerySet[Any]:

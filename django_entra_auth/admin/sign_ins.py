@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -13,11 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from django_entra_auth.admin.cells import draw_cell
 from django_entra_auth.admin.ending import EVERYWHERE, ONE, end_chosen
 from django_entra_auth.admin.filters import IdentityTenantFilter
-from django_entra_auth.admin.people import find_people, name_person
+from django_entra_auth.admin.people import build_search, name_person
 from django_entra_auth.admin.read_only import EMPTY, ReadOnlyAdmin, format_time
 from django_entra_auth.admin.renewals import find_last_renewal, has_tokens, note_renewals
 from django_entra_auth.models import EntraIdentity, EntraSignIn
-from django_entra_auth.sign_ins import normalise_guid
 
 
 class EntraSignInAdmin(ReadOnlyAdmin):
@@ -88,12 +87,8 @@ class EntraSignInAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By person, account or Entra session; nothing is found twice."""
-        words = search_term.strip()
-        if not words:
-            return queryset, False
-        if guid := normalise_guid(words):
-            return queryset.filter(Q(sid=guid) | Q(identity__oid=guid)), False
-        return queryset.filter(identity__user__in=find_people(words)), False
+        wanted = build_search(search_term, ids=("sid", "identity__oid"), user="identity__user")
+        return queryset.filter(wanted), False
 
     @admin.display(description=_("person and tenant"), ordering="identity__user")
     def list_person(self, row: EntraSignIn) -> SafeString:
@@ -181,12 +176,8 @@ class EntraIdentityAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By person, object id or tenant; nothing is found twice."""
-        words = search_term.strip()
-        if not words:
-            return queryset, False
-        if guid := normalise_guid(words):
-            return queryset.filter(Q(oid=guid) | Q(tid=guid)), False
-        return queryset.filter(user__in=find_people(words)), False
+        wanted = build_search(search_term, ids=("oid", "tid"), user="user")
+        return queryset.filter(wanted), False
 
     @admin.display(description=_("person"), ordering="user")
     def show_person(self, row: EntraIdentity) -> str:

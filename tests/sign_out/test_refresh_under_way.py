@@ -30,7 +30,7 @@ def work(request: HttpRequest) -> HttpResponse:
     return HttpResponse("done" if "access_token" in (result or {}) else "nothing")
 
 
-urlpatterns = [path("work/", work), *site_urls]
+urlpatterns = [path("jobs/", work), *site_urls]
 
 pytestmark = pytest.mark.urls(__name__)
 
@@ -82,7 +82,7 @@ def test_nothing_is_revived(
 
     def visit() -> Any:
         try:
-            return visitor.client.get("/work/")
+            return visitor.client.get("/jobs/")
         finally:
             connections.close_all()
 
@@ -96,6 +96,6 @@ def test_nothing_is_revived(
     assert response.status_code in {200, 400}
     assert left("tokens", "account", "resource") == {"tokens": 0, "account": 0, "resource": 0}
     assert not visitor.is_signed_in()
-    assert visitor.client.get("/work/").status_code == 302
+    assert visitor.client.get("/jobs/").status_code == 302
     assert EntraSignIn.objects.count() == 0
     assert len(heard) == 1
