@@ -24,7 +24,7 @@ from django_entra_auth.interaction.revalidation import (
     is_own_page,
     revalidate,
 )
-from django_entra_auth.recorder import take_events, write_events
+from django_entra_auth.recorder import take_events, write_after_answer, write_events
 from django_entra_auth.session import EntraSession, load_entra_session
 from django_entra_auth.sign_ins import follow_session_key, request_scope
 from django_entra_auth.sign_ins.rows import has_cookie_sessions
@@ -71,7 +71,7 @@ class EntraAuthMiddleware:
         if sign_in_id := _find_moved_sign_in(request):
             follow_session_key(sign_in_id, request.session)
         if events := take_events(request):
-            write_events(events)
+            write_after_answer(request, events)
         return _finish(request, response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import SynchronousOnlyOperation
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 
 from django_entra_auth import signals
@@ -49,6 +50,26 @@ def take_events(request: HttpRequest) -> list[Event]:
     setattr(request, TAKEN_FLAG, True)
     events: list[Event] = request.__dict__.pop(EVENTS_ATTRIBUTE, [])
     return events
+
+
+def write_after_answer(request: HttpRequest, events: list[Event]) -> None:
+    """Write when the answer has been sent, so that nobody waits for it.
+
+    Django then closes the request, whatever other middleware has made of the answer, and only
+    after that the database's connection. Under ASGI it does not when the browser has gone, and
+    events are written at once.
+    """
+    if not isinstance(request, WSGIRequest):
+        write_events(events)
+        return
+    close = request.close
+
+    def write_and_close() -> None:
+        write_events(events)
+        events.clear()
+        close()
+
+    request.close = write_and_close  # type: ignore[method-assign]
 
 
 def _on_token_error(

