@@ -134,7 +134,9 @@ def _load_user(request: HttpRequest, user: Any) -> Any:
 
 
 def _has_ended(request: HttpRequest, user: Any) -> bool:
-    """Looked up once for each request."""
+    """Looked up once for each request, and where nobody can delete the session."""
+    if not has_cookie_sessions():
+        return False
     if not hasattr(request, ENDED_FLAG):
         setattr(request, ENDED_FLAG, has_ended_elsewhere(request, user))
     return bool(getattr(request, ENDED_FLAG))
@@ -209,7 +211,7 @@ def _find_moved_sign_in(request: HttpRequest) -> str | None:
     A change of password, for example, cycles the key. Sessions nobody has looked at are left alone.
     """
     session = getattr(request, "session", None)
-    if session is None or not session.accessed:
+    if session is None or not session.modified:
         return None
     if session.session_key in {None, request.COOKIES.get(settings.SESSION_COOKIE_NAME)}:
         return None

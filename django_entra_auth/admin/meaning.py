@@ -37,7 +37,7 @@ CATEGORIES: Mapping[str, Text] = {
 
 ACTORS: Mapping[str, Text] = {
     "person": _("The person who signs in"),
-    "administrator": _("An administrator of the person's organisation, in Entra"),
+    "administrator": _("An administrator of the person's organization, in Entra"),
     "operator": _("The operator of this application"),
     "nobody": _("Nobody: it passes"),
 }

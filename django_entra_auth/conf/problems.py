@@ -81,7 +81,7 @@ def _contradictions(built: EntraSettings) -> Iterator[Problem]:
         yield Problem(
             "E004",
             "ENTRA_AUTH['ALLOWED_TENANTS'] is empty, but people of any tenant could sign in.",
-            "List the tenant GUIDs that may sign in, or ['*'] for any organisation.",
+            "List the tenant GUIDs that may sign in, or ['*'] for any organization.",
         )
     if built.is_local_authority and not built.local_emulator:
         yield Problem(

@@ -58,7 +58,7 @@ def _own_number(pending: Pending, step: Step) -> int:
 
 def _tenant_name(pending: Pending) -> str:
     tenant = pending.request.segment.tenant
-    return tenant.name if tenant else "any organisation"
+    return tenant.name if tenant else "any organization"
 
 
 def _username(state: State, pending: Pending) -> str:

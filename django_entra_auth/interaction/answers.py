@@ -94,7 +94,7 @@ def tell_script(request: HttpRequest, flow: Flow) -> HttpResponse:
     page, browser = build_login_url(request, flow)
     popup, _same = build_login_url(request, flow, is_popup=True)
     members = {"error": "interaction_required", "login_url": page, "popup_url": popup}
-    text = _("Your organisation asks for another step. Sign in again to go on.")
+    text = _("Your organization asks for another step. Sign in again to go on.")
     response = _json(members, text, status=401)
     capabilities = get_settings().client_capabilities
     claims = merge_claims(capabilities, flow.requirement.build_claims()) or "{}"

@@ -115,22 +115,22 @@ FAILURES: Mapping[str, Failure] = {
     ),
     "consent_missing": Failure(
         403, _("Permission was not given"),
-        _("This site may not act for you without your consent, or that of your organisation."),
+        _("This site may not act for you without your consent, or that of your organization."),
         _ADMIN,
     ),
     "admin_consent_needed": Failure(
         403, _("An administrator has to allow this first"),
-        _("This page needs permissions that only an administrator of your organisation can give."),
+        _("This page needs permissions that only an administrator of your organization can give."),
         _("Send the link below to your administrator, or open it if you are one."),
     ),
     "admin_consent_declined": Failure(
         403, _("The permissions were not given"),
         _("Nothing has changed: the administrator's consent was declined or not finished."),
-        _("Only an administrator of your organisation can give it."),
+        _("Only an administrator of your organization can give it."),
     ),
     "interaction_needed": Failure(
         403, _("Microsoft needs something more from you"),
-        _("Your organisation asks for a further step before you can sign in."), _AGAIN,
+        _("Your organization asks for a further step before you can sign in."), _AGAIN,
     ),
     "not_satisfied": Failure(
         403, _("The step was not completed"),
@@ -143,10 +143,10 @@ FAILURES: Mapping[str, Failure] = {
         _("Try again in a while. If it happens again, give your administrator the details below."),
     ),
     "action_needed": Failure(
-        403, _("Your organisation requires something more"),
+        403, _("Your organization requires something more"),
         _("It cannot be done on the sign-in page: your device may have to be registered, or an"
           " app to be installed."),
-        _("Follow your organisation's instructions, or give your administrator the details below."),
+        _("Follow your organization's instructions, or give your administrator the details below."),
     ),
     "loop_detected": Failure(
         403, _("Microsoft stopped a repeated sign-in"),
@@ -154,8 +154,8 @@ FAILURES: Mapping[str, Failure] = {
         _("Wait five minutes, then try again."),
     ),
     "blocked": Failure(
-        403, _("Your organisation does not allow this sign-in"),
-        _("A rule of your organisation blocks it."), _ADMIN,
+        403, _("Your organization does not allow this sign-in"),
+        _("A rule of your organization blocks it."), _ADMIN,
     ),
     "invalid_answer": Failure(
         403, _("The sign-in could not be verified"),
@@ -163,13 +163,13 @@ FAILURES: Mapping[str, Failure] = {
         _("Please try again. If it happens again, tell the people who run this site."),
     ),
     "tenant_not_allowed": Failure(
-        403, _("Your organisation has no access here"),
-        _("This site is not open to the organisation of the account you used."),
+        403, _("Your organization has no access here"),
+        _("This site is not open to the organization of the account you used."),
         _("Sign in with another account, or ask the people who run this site."),
     ),
     "guest_not_allowed": Failure(
         403, _("Guests have no access here"),
-        _("The account you used is a guest of this organisation."),
+        _("The account you used is a guest of this organization."),
         _("Sign in with another account, or ask the people who run this site."),
     ),
     "user_unknown": Failure(

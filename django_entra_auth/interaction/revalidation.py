@@ -71,9 +71,9 @@ def is_own_page(request: HttpRequest) -> bool:
 def has_ended_elsewhere(request: HttpRequest, user: Any) -> bool:
     """Whether the sign-in was ended elsewhere while its session lives on in a signed cookie.
 
-    One cache read, with that session engine alone: nobody can delete such a session.
+    One cache read, to be asked with that session engine alone: nobody can delete such a session.
     """
-    if not has_cookie_sessions() or not user.is_authenticated:
+    if not user.is_authenticated:
         return False
     sign_in_id = EntraSession(request, user).sign_in_id
     return sign_in_id is not None and has_ended(sign_in_id)

@@ -220,7 +220,7 @@ def test_the_page_of_one_says_what_it_means_and_who_must_act(client: Client) -> 
         "A Conditional Access policy blocks the access",
         "An administrator of the person",
         'href="https://login.microsoftonline.com/error?code=53003"',
-        "Your organisation does not allow this sign-in",
+        "Your organization does not allow this sign-in",
         "Error number: AADSTS53003",
         f"Correlation ID: {GUID}",
         "First seen: 2026-03-01 12:30:00Z",

@@ -13,7 +13,7 @@ from django_entra_auth.emulator import (
 from tests.tenants.asking import identities, with_claims
 from tests.visitor import text_of
 
-REFUSED = "Your organisation has no access here"
+REFUSED = "Your organization has no access here"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_token_of_an_allowed_tenant_that_another_one_issued(at, visitor, entra
     assert not identities()
 
 
-def test_a_key_of_personal_accounts_vouches_for_no_organisation(at, visitor, entra):
+def test_a_key_of_personal_accounts_vouches_for_no_organization(at, visitor, entra):
     at("common", ALLOWED_TENANTS=[TENANT_ID, CONSUMER_TENANT_ID])
     key = entra.publish_key(issuer=f"{entra.origin}/{CONSUMER_TENANT_ID}/v2.0")
 

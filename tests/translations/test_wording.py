@@ -50,7 +50,7 @@ def test_a_sites_own_words_come_first(language: str) -> None:
         assert str(ADVICE).startswith("Write to access@contoso.example")
         title = str(FAILURES["blocked"].title)
     is_german = language.startswith("de")
-    assert title.startswith("Ihre Organisation" if is_german else "Your organisation")
+    assert title.startswith("Ihre Organisation" if is_german else "Your organization")
 
 
 def test_without_them_the_apps_are_shown() -> None:

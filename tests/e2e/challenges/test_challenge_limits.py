@@ -264,7 +264,7 @@ def test_entra_goes_down_between_prompt_and_end(kind: Any, alice: Person) -> Non
 def test_a_block_is_no_prompt_at_all(alice: Person) -> None:
     alice.entra.policies.add(Policy(name="b", control="block", scopes=MFA_FOR_MAIL.scopes))
     alice.go("/token/?x=1")
-    alice.expect_at("/token/?x=1", "Your organisation does not allow this sign-in")
+    alice.expect_at("/token/?x=1", "Your organization does not allow this sign-in")
     expect(alice.page.get_by_text("AADSTS53003")).to_be_visible()
     assert alice.prompts == 0
     alice.entra.policies.clear()

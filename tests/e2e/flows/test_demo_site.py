@@ -71,7 +71,7 @@ def test_profile_of_unusual_people(demo, page, console, person):
     page.goto(f"{demo.site}/profile/")
     choose(page, person)
     expect_heading(page, person)
-    guest = page.get_by_text("as a guest of this organisation")
+    guest = page.get_by_text("as a guest of this organization")
     expect(guest).to_have_count(1 if person == "Carol Clark" else 0)
 
 

@@ -1,4 +1,4 @@
-"""Another site of the same organisation as its own process; prints its port, ends with stdin."""
+"""Another site of the same organization as its own process; prints its port, ends with stdin."""
 
 from __future__ import annotations
 

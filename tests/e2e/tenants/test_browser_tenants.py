@@ -68,7 +68,7 @@ def test_a_tenant_that_has_no_access(open_at, entra, page, looks):
     site = open_at("organizations", ALLOWED_TENANTS=[TENANT_ID])
     page.goto(f"{site}/private/?tab=2")
     choose(page, "Grace Green")
-    expect_heading(page, "Your organisation has no access here")
+    expect_heading(page, "Your organization has no access here")
     expect(page.get_by_text(FABRIKAM_TENANT_ID)).to_be_visible()
     looks("refused")
     # The page offers another account, not the same one again.
@@ -85,7 +85,7 @@ def test_a_personal_account_that_has_no_access(open_at, page):
     site = open_at("common", ALLOWED_TENANTS=["*"])
     page.goto(f"{site}/private/")
     choose(page, "Mia Moore")
-    expect_heading(page, "Your organisation has no access here")
+    expect_heading(page, "Your organization has no access here")
     expect(page.get_by_text(CONSUMER_TENANT_ID)).to_be_visible()
 
 
