@@ -15,6 +15,7 @@ START_SECONDS = 30
 STOP_SECONDS = 10
 SERVICE = "entra-primary"
 DOWN_AFTER_MS = 1000
+STEP_MS = 500
 
 
 def free_port() -> int:
@@ -159,11 +160,12 @@ class Sentinel:
             return str(client.info("replication")["role"])
 
     def _is_in_step(self) -> bool:
+        """Whether what is written arrives; the link alone is up for a second before that."""
         try:
-            with self.replica.client as replica, self.client as sentinel:
+            with self.primary.client as primary, self.client as sentinel:
                 known = sentinel.execute_command("SENTINEL", "REPLICAS", SERVICE)
-                link = replica.info("replication")["master_link_status"]
-                return link == "up" and len(known) == 1
+                primary.set("in-step", 1)
+                return len(known) == 1 and primary.wait(1, STEP_MS) == 1
         except redis.RedisError:
             return False
 
