@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.handlers.wsgi import WSGIHandler
 from django.db.backends.signals import connection_created
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import AsyncClient, RequestFactory
 
 from django_entra_auth.cache.token_cache import local_copies
 from django_entra_auth.emulator.faults import Fault
 from django_entra_auth.models import TokenErrorRecord
+from django_entra_auth.recorder import receivers
 from tests.challenges.asking import NAVIGATE, Walker, make_walker
 
 pytestmark = pytest.mark.urls("tests.site.urls_challenges")
@@ -110,9 +113,28 @@ def test_what_else_the_request_closes_is_closed(walker: Walker, entra_settings: 
     assert (CLOSED, counts()) == ([["theirs"]], [1])
 
 
+def test_it_is_closed_whatever_writing_comes_to(
+    walker: Walker, entra_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CLOSED.clear()
+    entra_settings.MIDDLEWARE = [f"{__name__}.wrap_request", *entra_settings.MIDDLEWARE]
+    answer = ask(walker, "/mail/")
+    monkeypatch.setattr(receivers, "write_events", Mock(side_effect=RuntimeError))
+    answer.close()
+    assert CLOSED == [["theirs"]]
+
+
 def test_a_request_without_failures_closes_as_always(walker: Walker) -> None:
     answer = ask(walker, "/private/")
     assert answer.status_code == 200
     assert "close" not in vars(walker.client.get("/private/").wsgi_request)
     answer.close()
     assert counts() == []
+
+
+@pytest.mark.parametrize("path", ["/mail/", "/mail-async/"])
+def test_under_asgi_the_row_is_there_with_the_answer(walker: Walker, path: str) -> None:
+    client = AsyncClient(headers=NAVIGATE)
+    client.cookies = walker.client.cookies
+    answer = async_to_sync(client.get)(path, secure=True)
+    assert (answer.status_code, counts()) == (503, [1])

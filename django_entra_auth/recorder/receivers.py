@@ -65,9 +65,11 @@ def write_after_answer(request: HttpRequest, events: list[Event]) -> None:
     close = request.close
 
     def write_and_close() -> None:
-        write_events(events)
-        events.clear()
-        close()
+        try:
+            write_events(events)
+        finally:  # Django passes over what closing raises, and uploads are closed here too
+            events.clear()
+            close()
 
     request.close = write_and_close  # type: ignore[method-assign]
 
